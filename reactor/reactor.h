@@ -1,0 +1,131 @@
+/*
+ * The reactor's contract: operations on file descriptors that complete later, and one place to wait for them.
+ *
+ * It is operation level, so that readiness back ends (epoll, kqueue, poll) and completion back ends (io_uring) are
+ * honest peers: a caller asks for "receive into this buffer", not for "tell me when it is readable". A readiness back
+ * end runs the system call itself when the descriptor is ready, in the thread that polls the operation, so a task's
+ * input and output runs on the worker that runs the task and not on whoever waits.
+ *
+ * An operation (struct rx_op) is the caller's memory, at a fixed address from its first poll until it is terminal:
+ *
+ *     rx_op_init(&op, kind, source, …)
+ *     ops->poll(rx, &op, &waker)     → RX_DONE: op.result holds the outcome (>= 0, or -errno); the op is terminal
+ *                                    → RX_PENDING: the waker is stored (a later poll may bring another) and is woken,
+ *                                      perhaps spuriously, when polling again is worth while
+ *     ops->cancel(rx, &op)           → RX_DONE: terminal; result is -ECANCELED, or the outcome if that came first
+ *                                    → RX_PENDING: the waker is woken when it has become terminal (completion back ends)
+ *
+ * Exactly one terminal answer is given per operation. A cancel loses no data, no descriptor and no buffer: if bytes were
+ * already moved, the result says so. An op that was never polled needs no cancel. An op that returned RX_DONE may be
+ * initialised and used again.
+ *
+ * A descriptor is registered once, as a source, before its first operation and deregistered after its last; the source
+ * does not own the descriptor. At most one operation per direction (in: receive, accept, read, ready-in; out: send,
+ * connect, write, ready-out) may be in flight on a source; a second gets -EBUSY.
+ *
+ * | operation            | who, how many threads at once                                                            |
+ * |----------------------|------------------------------------------------------------------------------------------|
+ * | create, destroy      | one; destroy after the last operation has ended and every source is deregistered         |
+ * | register, deregister | any thread; deregister of one source: one thread, with no operation in flight on it      |
+ * | poll, cancel         | any thread, but one at a time for one operation; in and out of a source are independent   |
+ * | wait                 | one thread at a time (the executor's lock sees to that), not always the same one         |
+ * | wake                 | any thread, any number; wakes before, during or after a wait's start are never lost and  |
+ * |                      | are merged until that wait returns                                                       |
+ */
+#ifndef STEALYARD_REACTOR_REACTOR_H
+#define STEALYARD_REACTOR_REACTOR_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/socket.h>
+
+#include "reactor/waker.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct rx;        /* a reactor */
+struct rx_source; /* a registered descriptor */
+
+enum rx_status { RX_DONE, RX_PENDING };
+
+enum rx_kind {
+    RX_RECV,      /* recv(2) into buffer, at most length bytes; 0 = end of stream */
+    RX_SEND,      /* send(2) with MSG_NOSIGNAL; the result may be short */
+    RX_READ,      /* read(2), for pipes and the like */
+    RX_WRITE,     /* write(2) */
+    RX_ACCEPT,    /* accept4(2), non-blocking and close-on-exec; the result is the new descriptor */
+    RX_CONNECT,   /* connect(2) to address; result 0 */
+    RX_READY_IN,  /* readable, end of file or error, as poll(2) would say now; the result is its revents */
+    RX_READY_OUT, /* writable or error */
+};
+
+/* The caller's, embedded wherever it likes. Fields are set by rx_op_init and read-only to the caller afterwards. */
+struct rx_op {
+    enum rx_kind kind;
+    bool armed;               /* the back end's: a waker is stored or a request is under way */
+    bool tried;               /* the back end's: the speculative first try was made (or waived) */
+    struct rx_source *source; /* outlives the operation */
+    union {
+        void *buffer;                   /* RECV, READ */
+        const void *data;               /* SEND, WRITE */
+        const struct sockaddr *address; /* CONNECT */
+    };
+    size_t length;  /* of buffer, data or address, in bytes */
+    int64_t result; /* valid once terminal */
+    void *backend;  /* the back end's own */
+};
+
+struct rx_config {
+    unsigned batch;   /* events taken per wait, at least 1 */
+    bool speculative; /* try the system call before asking the kernel for events: one policy for all back ends */
+};
+
+struct rx_ops {
+    const char *name;    /* the file's stem */
+    const char *summary; /* one line */
+    const char *source;  /* manual page, paper */
+    bool completion;     /* a completion back end; otherwise readiness */
+    bool stealable;      /* any worker may wait */
+
+    int (*create)(struct rx **out, const struct rx_config *config);
+    void (*destroy)(struct rx *rx);
+
+    /* The descriptor must be non-blocking. -EPERM: this kind of file cannot be waited for (a regular file). */
+    int (*register_fd)(struct rx *rx, int fd, struct rx_source **out);
+    void (*deregister)(struct rx *rx, struct rx_source *source);
+
+    enum rx_status (*poll)(struct rx *rx, struct rx_op *op, const struct sy_waker *waker);
+    enum rx_status (*cancel)(struct rx *rx, struct rx_op *op);
+
+    /*
+     * Waits for events and wakes the operations concerned. timeout_ns: 0 = look only, negative = no limit; rounded up
+     * to what the kernel takes. Returns the number of events (a wake is none), or -errno; -EINTR is handled inside by
+     * returning early with 0.
+     */
+    int (*wait)(struct rx *rx, int64_t timeout_ns);
+    void (*wake)(struct rx *rx);
+};
+
+/* The descriptor that a source was registered with. */
+int rx_source_fd(const struct rx_source *source);
+
+static inline void rx_op_init(struct rx_op *op, enum rx_kind kind, struct rx_source *source, void *buffer,
+                              size_t length) {
+    op->kind = kind;
+    op->armed = false;
+    op->tried = false;
+    op->source = source;
+    op->buffer = buffer;
+    op->length = length;
+    op->result = 0;
+    op->backend = NULL;
+}
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,7 @@
+/* The list of reactor back ends: one line each. RX(stem): reactor/<stem>.c defines `const struct rx_ops <stem>_ops`. */
+#ifndef STEALYARD_REACTOR_RX_LIST_H
+#define STEALYARD_REACTOR_RX_LIST_H
+
+#define RX_LIST(RX) RX(rx_epoll)
+
+#endif
