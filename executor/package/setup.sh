@@ -106,12 +106,12 @@ as_root() {
 
 # apt_install <package>...: once with the lists as they are, and if that fails once more with fresh ones.
 apt_install() {
-    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get)
+    local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0)
     say "installing $*"
-    as_root "${apt[@]}" install -q -y --no-install-recommends "$@" </dev/null >&2 && return
+    as_root "${apt[@]}" install -y --no-install-recommends "$@" </dev/null >&2 && return
     say "once more, with fresh package lists"
-    as_root "${apt[@]}" update -q </dev/null >&2 || true
-    as_root "${apt[@]}" install -q -y --no-install-recommends "$@" </dev/null >&2
+    as_root "${apt[@]}" update </dev/null >&2 || true
+    as_root "${apt[@]}" install -y --no-install-recommends "$@" </dev/null >&2
 }
 
 # Installs missing rows where that can be done: with apt, by root or sudo.

@@ -1,0 +1,81 @@
+#!/usr/bin/env bash
+# Installs the project and builds two users of it outside the tree: the README's example, and one of the queues alone.
+# Shared and static, by find_package and by pkg-config.
+# ctest-plain-only: yes
+# ctest-slow: yes
+# ctest-timeout: 600
+set -eu
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+mkdir "$scratch/user"
+cd "$scratch/user"
+
+# The README's example is the first C block there.
+# shellcheck disable=SC2016 # backquotes, not an expansion
+sed -n '/^```c$/,/^```$/{/^```/d;p};' "$STEALYARD_SOURCE/README.md" >runtime.c
+grep -q sy_runtime_create runtime.c || { echo "FAIL: no example in README.md"; exit 1; }
+
+cat >queue.c <<'C'
+#include <queues/gq_mutex.h>
+#include <stdio.h>
+
+int main(void) {
+    const struct gq_ops *ops = &gq_mutex_ops;
+    struct gq_config config = {.capacity = GQ_CAPACITY_DEFAULT, .workers = 1};
+    struct gq *queue;
+    struct sy_node item, *out = NULL;
+    size_t got = 0;
+    if (ops->create(&queue, &config) || ops->push(queue, &item) != GQ_OK) {
+        return 1;
+    }
+    enum gq_status status = ops->pop_batch(queue, &out, 1, &got);
+    ops->destroy(queue);
+    printf("%s\n", status == GQ_OK && got == 1 && out == &item ? "the same item" : "another item");
+    return 0;
+}
+C
+cat >CMakeLists.txt <<'CMAKE'
+cmake_minimum_required(VERSION 3.25)
+project(user LANGUAGES C)
+set(CMAKE_C_EXTENSIONS OFF)
+find_package(stealyard 0.1 REQUIRED)
+add_executable(runtime runtime.c)
+target_link_libraries(runtime PRIVATE stealyard::stealyard)
+add_executable(queue queue.c)
+target_link_libraries(queue PRIVATE stealyard::queues)
+CMAKE
+
+# check <what> <directory of the two programs>
+check() {
+    local runtime queue
+    runtime=$("$2/runtime")
+    queue=$("$2/queue")
+    [[ $runtime == "4 polls" ]] || { echo "FAIL: $1: runtime printed \"$runtime\""; exit 1; }
+    [[ $queue == "the same item" ]] || { echo "FAIL: $1: queue printed \"$queue\""; exit 1; }
+    echo "ok: $1"
+}
+
+for shared in OFF ON; do
+    prefix=$scratch/prefix-$shared
+    cmake -S "$STEALYARD_SOURCE" -B "$scratch/build-$shared" -G Ninja -DCMAKE_BUILD_TYPE=Release \
+        -DBUILD_SHARED_LIBS=$shared -DSTEALYARD_TESTS=OFF -DSTEALYARD_BENCH=OFF -DSTEALYARD_EXAMPLES=OFF >/dev/null
+    ninja -C "$scratch/build-$shared" >/dev/null
+    # Another prefix than the configured one: nothing installed may name a path of its own.
+    cmake --install "$scratch/build-$shared" --prefix "$prefix" >/dev/null
+    ! grep -rIl "$scratch/build\|$STEALYARD_SOURCE" "$prefix" || { echo "FAIL: installed files name the tree"; exit 1; }
+
+    cmake -S . -B "cmake-$shared" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
+    cmake --build "cmake-$shared" >/dev/null
+    check "find_package, BUILD_SHARED_LIBS=$shared" "cmake-$shared"
+
+    PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name stealyard.pc)")
+    export PKG_CONFIG_PATH
+    mkdir "pc-$shared"
+    for pair in runtime:stealyard queue:stealyard-queues; do
+        # shellcheck disable=SC2046 # lists of flags
+        cc -std=c11 -Wall -Wextra -Werror $(pkg-config --cflags "${pair#*:}") "${pair%:*}.c" -o "pc-$shared/${pair%:*}" \
+            $(pkg-config --libs "${pair#*:}") -Wl,-rpath,"$(pkg-config --variable=libdir stealyard)"
+    done
+    check "pkg-config, BUILD_SHARED_LIBS=$shared" "pc-$shared"
+done

@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Everything of ours compiles without a warning, by gcc and by clang.
+# ctest-plain-only: yes
+# ctest-slow: yes
+# ctest-timeout: 900
+set -u
+
+scratch=$(mktemp -d)
+trap 'rm -rf "$scratch"' EXIT
+absent=()
+
+# compile <C compiler> <C++ compiler>
+compile() {
+    local dir=$scratch/$1
+    if ! command -v "$1" >/dev/null || ! command -v "$2" >/dev/null; then
+        absent+=("$1")
+        return 0
+    fi
+    cmake -S "$STEALYARD_SOURCE" -B "$dir" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE="-O2 -g" \
+        -DCMAKE_C_COMPILER="$1" -DCMAKE_CXX_COMPILER="$2" -DSTEALYARD_WERROR=ON >"$dir.log" 2>&1 &&
+        ninja -C "$dir" -k 0 >>"$dir.log" 2>&1 && echo "ok: $1" && return
+    echo "FAIL: $1"
+    grep -v '^\[' "$dir.log" | tail -n 100
+    return 1
+}
+
+failed=0
+compile gcc g++ || failed=1
+compile clang clang++ || failed=1
+[[ $failed -eq 0 ]] || exit 1
+if [[ ${#absent[@]} -gt 0 ]]; then
+    echo "SKIP: not installed: ${absent[*]}"
+    exit 77
+fi
