@@ -108,8 +108,11 @@ as_root() {
 apt_install() {
     local apt=(env DEBIAN_FRONTEND=noninteractive apt-get -q -o Dpkg::Use-Pty=0)
     say "installing $*"
-    as_root "${apt[@]}" install -y --no-install-recommends "$@" </dev/null >&2 && return
-    say "once more, with fresh package lists"
+    # A new container has no lists at all.
+    if compgen -G '/var/lib/apt/lists/*Packages*' >/dev/null; then
+        as_root "${apt[@]}" install -y --no-install-recommends "$@" </dev/null >&2 && return
+        say "once more, with fresh package lists"
+    fi
     as_root "${apt[@]}" update </dev/null >&2 || true
     as_root "${apt[@]}" install -y --no-install-recommends "$@" </dev/null >&2
 }
