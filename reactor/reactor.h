@@ -55,9 +55,9 @@ enum rx_kind {
     RX_RECV,      /* recv(2) into buffer, at most length bytes; 0 = end of stream */
     RX_SEND,      /* send(2) with MSG_NOSIGNAL; the result may be short */
     RX_READ,      /* read(2), for pipes and the like */
-    RX_WRITE,     /* write(2) */
+    RX_WRITE,     /* write(2); a pipe without reader raises SIGPIPE: the program ignores it, or gets the signal */
     RX_ACCEPT,    /* accept4(2), non-blocking and close-on-exec; the result is the new descriptor */
-    RX_CONNECT,   /* connect(2) to address; result 0 */
+    RX_CONNECT,   /* connect(2) to address; result 0. -EAGAIN: the backlog of a Unix socket's listener is full */
     RX_READY_IN,  /* readable, end of file or error, as poll(2) would say now; the result is its revents */
     RX_READY_OUT, /* writable or error */
 };
@@ -66,7 +66,7 @@ enum rx_kind {
 struct rx_op {
     enum rx_kind kind;
     bool armed;               /* the back end's: a waker is stored or a request is under way */
-    bool tried;               /* the back end's: the speculative first try was made (or waived) */
+    bool tried;               /* the back end's: the system call was made at least once */
     struct rx_source *source; /* outlives the operation */
     union {
         void *buffer;                   /* RECV, READ */
@@ -111,6 +111,11 @@ struct rx_ops {
 
 /* The descriptor that a source was registered with. */
 int rx_source_fd(const struct rx_source *source);
+
+/* The back ends that were built (rx_list.h), and the one called `name`, or NULL. */
+extern const struct rx_ops *const rx_all[];
+extern const size_t rx_count;
+const struct rx_ops *rx_find(const char *name);
 
 static inline void rx_op_init(struct rx_op *op, enum rx_kind kind, struct rx_source *source, void *buffer,
                               size_t length) {

@@ -1,0 +1,185 @@
+/*
+ * Readiness of one direction of a source, with the waker that waits for it. See rx_ready.h.
+ *
+ * Source: a tick that tells a fresh edge from an old one is tokio's (runtime/io/scheduled_io.rs, 2020), a generation
+ * against stale events libev's (Lehmann, 2007). Ours: readiness, tick, generation and the state of the waker share one
+ * word, and two alternating slots keep the poller and the waiter from ever waiting for each other.
+ *
+ * Progress: a poll makes its call again only if an edge came during the call; an edge tries again only if the poller
+ * changed the word in between. Neither waits for a stalled thread.
+ *
+ * The word:
+ *
+ *     READY    an edge came, and no call has found the direction empty since
+ *     STORED   the slot that SLOT names holds a waker; never together with READY
+ *     SLOT     which of the two slots is stored, or is the next to be stored
+ *     OWNED    an operation is armed here: it alone stores, and a second one gets -EBUSY
+ *     KEEP     end of stream, an error or urgent data was told: a short count proves nothing
+ *     generation (16 bits)   of the source; an edge of another generation does nothing
+ *     tick (40 bits)         counts edges: a word that did not change means that no edge came
+ *
+ * Accesses, numbered. Every change is a read-modify-write, so each continues the release sequences of those before it:
+ * whoever acquires a later value synchronises with all earlier releases.
+ *
+ *  (1) poll: load acquire, before the call. Partner (4). Suppose the call finds nothing, and data comes. Its edge (4)
+ *      cannot be in the value that was loaded: the acquire would have made the data visible to the call. So the edge
+ *      falls between (1) and (3), and (3) fails and the call is made again; or after (3), and finds STORED. Only cause
+ *      and effect is used, no order of a store before a load: that is why no access here is seq_cst.
+ *  (2) poll: CAS acquire, sets OWNED. Partner (6): the previous owner has left the slots.
+ *  (3) poll: CAS release, READY off and STORED on in one step. Partner (4), which reads the slot.
+ *  (4) edge: CAS acq_rel: READY on, tick + 1; if a waker was there, STORED off and SLOT turned, and the waker with the
+ *      slot's reference is this thread's. Acquire: partner (3). Release: partner (1), for the data, and for the slots:
+ *      the next store writes the other slot, and its last reader is done, being the waiter that took it before it took
+ *      this one (one thread waits at a time). Reader and writer of a slot never meet.
+ *  (5) poll, cancel: CAS relaxed, STORED off. The slot was written by this owner, and an edge reads it only after (4)
+ *      has taken it: success means that none has.
+ *  (6) poll, cancel: and release, OWNED off. Partner (2).
+ *  (7) poll: CAS relaxed, READY off after a short count. It publishes nothing; an edge since (1) makes it fail.
+ *  (8) close: CAS relaxed: next generation, all flags but SLOT off. Whoever uses the memory next is ordered after it by
+ *      the lock of rx_slab.c. SLOT stays, as the waiter may still be reading the other slot.
+ *  (9) forget_hangup: and relaxed. Publishes nothing.
+ *
+ * (3) would overlook exactly 2^40 edges within one call. A generation that comes round, after 2^16 registrations of the
+ * same memory while one batch of events is handled, would let a stale edge through: a spurious wake, a needless call.
+ *
+ * Rejected: clearing a ready flag before the call, which needs that store ordered before the kernel's load; one slot
+ * with a state "being woken", where a poller meets a stalled waiter and has to wait or to spin through its executor.
+ */
+#include "reactor/rx_ready.h"
+
+#include <assert.h>
+#include <errno.h>
+
+#include "reactor/rx_try.h"
+
+#define READY UINT64_C(1)
+#define STORED UINT64_C(2)
+#define SLOT UINT64_C(4)
+#define OWNED UINT64_C(8)
+#define KEEP UINT64_C(16)
+#define FLAGS UINT64_C(0xff)
+#define GENERATION_SHIFT 8
+#define GENERATION_ONE (UINT64_C(1) << GENERATION_SHIFT)
+#define GENERATION_BITS (UINT64_C(0xffff) << GENERATION_SHIFT)
+#define TICK_ONE (UINT64_C(1) << 24)
+
+static uint16_t generation_of(uint64_t word) {
+    return (uint16_t)(word >> GENERATION_SHIFT);
+}
+
+static struct sy_waker *slot_of(struct rx_ready *ready, uint64_t word) {
+    return &ready->slots[word & SLOT ? 1 : 0];
+}
+
+uint16_t rx_ready_generation(const struct rx_ready *ready) {
+    return generation_of(au64_load_relaxed(&ready->word)); /* changed only by (8), ordered by the caller */
+}
+
+bool rx_ready_edge(struct rx_ready *ready, uint16_t generation, bool keep) {
+    uint64_t word = au64_load_relaxed(&ready->word), next;
+    do {
+        if (generation_of(word) != generation) {
+            return false;
+        }
+        next = (word | READY | (keep ? KEEP : 0)) + TICK_ONE;
+        if (word & STORED) {
+            next = (next & ~STORED) ^ SLOT;
+        }
+    } while (!au64_cas_acq_rel(&ready->word, &word, next)); /* (4) */
+    if (word & STORED) {
+        sy_waker_wake(*slot_of(ready, word));
+    }
+    return true;
+}
+
+/* The owner takes its waker back and drops it. false: an edge was faster; *word is then the new value. */
+static bool take_back(struct rx_ready *ready, uint64_t *word) {
+    if (!au64_cas_relaxed(&ready->word, word, *word & ~STORED)) { /* (5) */
+        return false;
+    }
+    *word &= ~STORED;
+    sy_waker_drop(*slot_of(ready, *word));
+    return true;
+}
+
+/* Arms the operation with the waker; false: the word is no longer the one from before the call. */
+static bool store(struct rx_ready *ready, struct rx_op *op, uint64_t word, const struct sy_waker *waker) {
+    if (!op->armed) {
+        if (!au64_cas_acquire(&ready->word, &word, word | OWNED)) { /* (2) */
+            return false;
+        }
+        word |= OWNED;
+        op->armed = true;
+    }
+    if (word & STORED) {
+        if (sy_waker_will_wake(slot_of(ready, word), waker)) {
+            return true;
+        }
+        if (!take_back(ready, &word)) {
+            return false;
+        }
+    }
+    struct sy_waker *slot = slot_of(ready, word);
+    *slot = sy_waker_clone(waker);
+    if (au64_cas_release(&ready->word, &word, (word & ~READY) | STORED)) { /* (3) */
+        return true;
+    }
+    sy_waker_drop(*slot);
+    return false;
+}
+
+static void release(struct rx_ready *ready, struct rx_op *op) {
+    if (op->armed) {
+        op->armed = false;
+        au64_fetch_and_release(&ready->word, ~OWNED); /* (6) */
+    }
+}
+
+static bool is_short(const struct rx_op *op) {
+    return (op->kind == RX_RECV || op->kind == RX_SEND) && op->result > 0 && (uint64_t)op->result < op->length;
+}
+
+enum rx_status rx_ready_poll(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker, bool unasked,
+                             bool drains) {
+    for (;;) {
+        uint64_t word = au64_load_acquire(&ready->word); /* (1) */
+        if (!op->armed && word & OWNED) {
+            op->result = -EBUSY;
+            return RX_DONE;
+        }
+        if ((unasked || word & READY) && rx_try(op) == RX_DONE) {
+            if (drains && !(word & KEEP) && is_short(op)) {
+                au64_cas_relaxed(&ready->word, &word, word & ~READY); /* (7) */
+            }
+            release(ready, op);
+            return RX_DONE;
+        }
+        unasked = false;
+        if (store(ready, op, word, waker)) {
+            return RX_PENDING;
+        }
+    }
+}
+
+void rx_ready_cancel(struct rx_ready *ready, struct rx_op *op) {
+    if (op->armed) {
+        uint64_t word = au64_load_relaxed(&ready->word);
+        while (word & STORED && !take_back(ready, &word)) {
+        }
+        release(ready, op);
+    }
+    op->result = -ECANCELED;
+}
+
+void rx_ready_forget_hangup(struct rx_ready *ready) {
+    au64_fetch_and_relaxed(&ready->word, ~KEEP); /* (9) */
+}
+
+void rx_ready_close(struct rx_ready *ready) {
+    uint64_t word = au64_load_relaxed(&ready->word), next;
+    do {
+        assert(!(word & (OWNED | STORED)) && "deregistered with an operation in flight");
+        uint64_t generation = (word + GENERATION_ONE) & GENERATION_BITS;
+        next = (word & ~(GENERATION_BITS | FLAGS)) | generation | (word & SLOT);
+    } while (!au64_cas_relaxed(&ready->word, &word, next)); /* (8) */
+}

@@ -1,0 +1,46 @@
+/*
+ * Type-stable memory for the sources of a readiness back end: an index finds its source for ever, and a source's memory
+ * stays a source until the reactor is destroyed, so that an event that comes late finds a generation to compare and not
+ * somebody else's bytes. Thread-safe; any thread takes, gives back and finds. Internal to reactor/.
+ */
+#ifndef STEALYARD_REACTOR_RX_SLAB_H
+#define STEALYARD_REACTOR_RX_SLAB_H
+
+#include <pthread.h>
+
+#include "queues/atomics.h"
+#include "reactor/rx_ready.h"
+#include "reactor/rx_try.h"
+
+struct rx_slab_source {
+    struct rx_source base;
+    uint32_t index;
+    struct rx_ready in, out;
+    struct rx_slab_source *next_free;
+    bool drains; /* see rx_ready_poll */
+};
+
+/* Chunk k holds 64 << k sources, so a descriptor's int is always enough. */
+#define RX_SLAB_FIRST_BITS 6
+#define RX_SLAB_CHUNKS 26
+
+struct rx_slab {
+    pthread_mutex_t lock;
+    struct rx_slab_source *free;
+    uint32_t used; /* sources ever taken for the first time */
+    struct aptr chunks[RX_SLAB_CHUNKS];
+};
+
+void rx_slab_init(struct rx_slab *slab);
+void rx_slab_destroy(struct rx_slab *slab);
+
+/* NULL: out of memory. Allocates only if more sources are in use than ever before. */
+struct rx_slab_source *rx_slab_take(struct rx_slab *slab);
+
+/* Begins the next generation: late events of this one do nothing. No operation may be in flight. */
+void rx_slab_give_back(struct rx_slab *slab, struct rx_slab_source *source);
+
+/* The source of an index that was handed out. */
+struct rx_slab_source *rx_slab_at(struct rx_slab *slab, uint32_t index);
+
+#endif

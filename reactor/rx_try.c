@@ -1,0 +1,119 @@
+/*
+ * The system call of an operation, made without blocking. See rx_try.h.
+ *
+ * Three answers need care:
+ *
+ * - connect(2) on a Unix stream socket says EAGAIN when the listener's backlog is full. Nothing is under way then and no
+ *   event will tell when there is room, so it is the outcome and not a reason to wait.
+ * - SO_ERROR is 0 both for an established connection and for one still under way, and a wake may be spurious. So poll(2)
+ *   is asked first: a socket that is connecting is not writable.
+ * - An interrupted connect(2) goes on by itself; calling it again would only say EALREADY. So does a connection that an
+ *   earlier, cancelled operation began.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* accept4, POLLRDHUP */
+#endif
+
+#include "reactor/rx_try.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <unistd.h>
+
+/* The events that hold now, 0 if none; or -errno. */
+static int poll_now(int fd, short events) {
+    struct pollfd entry = {.fd = fd, .events = events};
+    int ready;
+    do {
+        ready = poll(&entry, 1, 0);
+    } while (ready < 0 && errno == EINTR);
+    return ready < 0 ? -errno : entry.revents;
+}
+
+static int64_t connect_begin(int fd, const struct rx_op *op) {
+    if (connect(fd, op->address, (socklen_t)op->length) == 0) {
+        return 0;
+    }
+    bool under_way = errno == EINPROGRESS || errno == EINTR || errno == EALREADY;
+    return under_way ? -EINPROGRESS : -errno;
+}
+
+static int64_t connect_end(int fd) {
+    int events = poll_now(fd, POLLOUT);
+    if (events <= 0) {
+        return events < 0 ? events : -EINPROGRESS;
+    }
+    int error = 0;
+    socklen_t size = sizeof error;
+    if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &size)) {
+        return -errno;
+    }
+    return -error;
+}
+
+static int64_t call_once(const struct rx_op *op, int fd) {
+    int64_t result = -1;
+    switch (op->kind) {
+    case RX_RECV:
+        result = recv(fd, op->buffer, op->length, MSG_DONTWAIT);
+        break;
+    case RX_SEND:
+        result = send(fd, op->data, op->length, MSG_DONTWAIT | MSG_NOSIGNAL);
+        break;
+    case RX_READ:
+        result = read(fd, op->buffer, op->length);
+        break;
+    case RX_WRITE:
+        result = write(fd, op->data, op->length);
+        break;
+    case RX_ACCEPT:
+        result = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        break;
+    case RX_CONNECT:
+    case RX_READY_IN:
+    case RX_READY_OUT:
+        return -EINVAL; /* not a plain call: see rx_try */
+    }
+    return result < 0 ? -errno : result;
+}
+
+static int64_t call_until_answered(const struct rx_op *op, int fd) {
+    int64_t result;
+    do {
+        result = call_once(op, fd);
+    } while (result == -EINTR);
+    return result;
+}
+
+static enum rx_status done_unless(struct rx_op *op, int64_t result, bool would_block) {
+    if (would_block) {
+        return RX_PENDING;
+    }
+    op->result = result;
+    return RX_DONE;
+}
+
+enum rx_status rx_try(struct rx_op *op) {
+    int fd = op->source->fd;
+    bool first = !op->tried;
+    op->tried = true;
+    int64_t result;
+    switch (op->kind) {
+    case RX_CONNECT:
+        result = first ? connect_begin(fd, op) : connect_end(fd);
+        return done_unless(op, result, result == -EINPROGRESS);
+    case RX_READY_IN:
+        result = poll_now(fd, POLLIN | POLLPRI | POLLRDHUP);
+        return done_unless(op, result, result == 0);
+    case RX_READY_OUT:
+        result = poll_now(fd, POLLOUT);
+        return done_unless(op, result, result == 0);
+    default:
+        result = call_until_answered(op, fd);
+        return done_unless(op, result, result == -EAGAIN || result == -EWOULDBLOCK);
+    }
+}
+
+int rx_source_fd(const struct rx_source *source) {
+    return source->fd;
+}
