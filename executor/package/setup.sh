@@ -156,6 +156,9 @@ setup_now() {
     fi
     if [[ ${#want[@]} -gt 0 ]]; then
         install_rows "${want[@]}"
+        if [[ ${want[*]} == *nginx* && -d /run/systemd/system ]] && systemctl is-active -q nginx; then
+            say "the package of nginx has started a server on port 80; not needed here: systemctl disable --now nginx"
+        fi
         hash -r
         probe_all
     fi
