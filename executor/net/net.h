@@ -2,4 +2,10 @@
 #ifndef STEALYARD_EXECUTOR_NET_NET_H
 #define STEALYARD_EXECUTOR_NET_NET_H
 
+#include "executor/net/accept.h"
+#include "executor/net/address.h"
+#include "executor/net/connect.h"
+#include "executor/net/io.h"
+#include "executor/net/socket.h"
+
 #endif

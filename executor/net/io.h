@@ -1,0 +1,94 @@
+/*
+ * Operations on a socket as futures: receive, send, send all, wait for readiness.
+ *
+ *     sy_recv_init(&f->recv, &f->socket, f->buffer, sizeof f->buffer);
+ *     …
+ *     if (sy_recv_poll(&f->recv, cx) == SY_PENDING) {
+ *         return SY_PENDING;
+ *     }
+ *     … f->recv.result …
+ *
+ * An operation is the caller's memory and allocates nothing. It stays where it is from its first poll until it is ready
+ * or dropped, and so do its buffer and its socket's registration. Once ready it may be initialised and polled anew. One
+ * that succeeds takes one from the poll's budget, so a flooded socket starves nobody.
+ *
+ * Drop cancels. It returns when the kernel uses the buffer no more, so the buffer may be freed after it: at once with a
+ * readiness back end; a completion back end asks the kernel to cancel, which takes it some microseconds, and drop waits
+ * for them. A drop is harmless before the first poll, when ready, and the second time. It loses nothing: `result`
+ * is then -ECANCELED, or the outcome if that came first (bytes received may be used).
+ */
+#ifndef STEALYARD_EXECUTOR_NET_IO_H
+#define STEALYARD_EXECUTOR_NET_IO_H
+
+#include "executor/future.h"
+#include "executor/net/socket.h"
+#include "reactor/reactor.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* What all operations share. Its fields are the library's. */
+struct sy_io {
+    struct sy_runtime *runtime;
+    struct rx_op op;
+    bool in_flight; /* polled and not terminal */
+};
+
+void sy_io_init(struct sy_io *io, const struct sy_socket *socket, enum rx_kind kind, void *buffer, size_t length);
+enum sy_poll sy_io_poll(struct sy_io *io, struct sy_context *cx, int64_t *result);
+void sy_io_drop(struct sy_io *io, int64_t *result);
+
+/* Receives what is there, at most `length` bytes. */
+struct sy_recv {
+    struct sy_io io;
+    int64_t result; /* bytes, 0 at the end of the stream, or -errno */
+};
+
+void sy_recv_init(struct sy_recv *f, const struct sy_socket *socket, void *buffer, size_t length);
+enum sy_poll sy_recv_poll(struct sy_recv *f, struct sy_context *cx);
+void sy_recv_drop(struct sy_recv *f);
+extern const struct sy_future_type sy_recv_type;
+
+/* Sends once. A peer that is gone is -EPIPE or -ECONNRESET, never a signal. */
+struct sy_send {
+    struct sy_io io;
+    int64_t result; /* bytes, perhaps fewer than asked for, or -errno */
+};
+
+void sy_send_init(struct sy_send *f, const struct sy_socket *socket, const void *data, size_t length);
+enum sy_poll sy_send_poll(struct sy_send *f, struct sy_context *cx);
+void sy_send_drop(struct sy_send *f);
+extern const struct sy_future_type sy_send_type;
+
+/* Sends until all is sent or an error comes. */
+struct sy_send_all {
+    struct sy_send send; /* of what is left */
+    size_t length;
+    size_t sent;    /* how far it came; after a drop too */
+    int64_t result; /* `length` or -errno */
+};
+
+void sy_send_all_init(struct sy_send_all *f, const struct sy_socket *socket, const void *data, size_t length);
+enum sy_poll sy_send_all_poll(struct sy_send_all *f, struct sy_context *cx);
+void sy_send_all_drop(struct sy_send_all *f);
+extern const struct sy_future_type sy_send_all_type;
+
+/* Waits until the descriptor is readable or writable, at its end, or in error: for libraries that read themselves. */
+enum sy_interest { SY_READABLE, SY_WRITABLE };
+
+struct sy_ready {
+    struct sy_io io;
+    int64_t result; /* the events that poll(2) would tell (POLLIN, POLLOUT, POLLHUP, POLLERR, …), or -errno */
+};
+
+void sy_ready_init(struct sy_ready *f, const struct sy_socket *socket, enum sy_interest interest);
+enum sy_poll sy_ready_poll(struct sy_ready *f, struct sy_context *cx);
+void sy_ready_drop(struct sy_ready *f);
+extern const struct sy_future_type sy_ready_type;
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
