@@ -1,0 +1,13 @@
+/*
+ * The work-stealing deques there are. To add one: write dq_<name>.h, include it here and add it to DQ_LIST; every
+ * suite, benchmark and combination goes over this list.
+ */
+#ifndef STEALYARD_QUEUES_DQ_LIST_H
+#define STEALYARD_QUEUES_DQ_LIST_H
+
+#include "queues/dq_chase_lev.h"
+#include "queues/dq_mutex.h"
+
+#define DQ_LIST(DQ) DQ(dq_chase_lev) DQ(dq_mutex)
+
+#endif

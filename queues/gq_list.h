@@ -1,0 +1,12 @@
+/*
+ * The global queues there are. To add one: write gq_<name>.h, include it here and add it to GQ_LIST; every suite,
+ * benchmark and combination goes over this list.
+ */
+#ifndef STEALYARD_QUEUES_GQ_LIST_H
+#define STEALYARD_QUEUES_GQ_LIST_H
+
+#include "queues/gq_mutex.h"
+
+#define GQ_LIST(GQ) GQ(gq_mutex)
+
+#endif
