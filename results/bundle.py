@@ -1,0 +1,213 @@
+"""A bundle on disk: written beside its final name and renamed when complete; read only if all of it is valid.
+
+    plan.json      arms, workloads, blocks, budget, seed
+    machine.json   what was measured on
+    samples.jsonl  every sample, raw, one JSON object per line, in the order taken
+    summary.json   statistics of the samples, with the samples' number and SHA-256
+    report.html, table.md, charts/*.svg   the same for people
+"""
+import errno
+import hashlib
+import json
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+from common import RESULTS, Refusal, describe_os_error, sync_directory, to_json
+
+try:
+    import jsonschema
+except ImportError:
+    jsonschema = None
+
+FORMAT = "stealyard-bundle"
+SCHEMA_VERSION = 1
+PARTS = ("plan", "machine", "summary")
+HEADER = {"format": FORMAT, "schema": SCHEMA_VERSION}
+
+
+@dataclass
+class Bundle:
+    name: str
+    path: Path
+    plan: dict
+    machine: dict
+    samples: list
+    summary: dict
+
+
+def digest(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+class Writer:
+    """Collects a bundle in <name>.partial/; finish() makes it <name>/."""
+
+    def __init__(self, out, name):
+        self.final = free_name(Path(out), name)
+        self.path = self.final.with_name(self.final.name + ".partial")
+        try:
+            self.path.mkdir(parents=True)
+            self.file = open(self.path / "samples.jsonl", "w", encoding="utf-8")
+        except OSError as error:
+            raise Refusal(f"cannot write a bundle into {out}: {describe_os_error(error)}") from None
+        self.samples = []
+
+    def add(self, sample):
+        self.samples.append(sample)
+        # Flushed at once: what was measured stays readable even if the machine stops.
+        self.file.write(json.dumps(sample, allow_nan=False, separators=(",", ":")) + "\n")
+        self.file.flush()
+
+    def write(self, name, text):
+        path = self.path / name
+        path.parent.mkdir(exist_ok=True)
+        with open(path, "w", encoding="utf-8") as file:
+            file.write(text)
+            file.flush()
+            os.fsync(file.fileno())
+
+    def write_parts(self, plan, machine, summary):
+        os.fsync(self.file.fileno())
+        self.file.close()
+        summary["samples_sha256"] = digest((self.path / "samples.jsonl").read_bytes())
+        for name, content in zip(PARTS, (plan, machine, summary)):
+            self.write(f"{name}.json", to_json({**HEADER, **content}))
+
+    def finish(self):
+        read(self.path)  # What we could not read again must not pass for a bundle.
+        sync_directory(self.path)
+        while True:
+            try:
+                self.path.rename(self.final)
+                break
+            except OSError as error:
+                # Another comparison has finished under this name meanwhile: take the next.
+                if error.errno not in (errno.EEXIST, errno.ENOTEMPTY):
+                    raise
+                self.final = free_name(self.final.parent, self.final.name)
+        sync_directory(self.final.parent)
+        return self.final
+
+    def abandon(self):
+        """Close the file and say what is left of it; an empty directory is taken away."""
+        try:
+            self.file.close()
+        except OSError:
+            pass  # The disk is full: what could not be written stays unwritten, and the caller says so.
+        if self.samples:
+            return f"{len(self.samples)} samples are kept in {self.path}, which is not a bundle"
+        (self.path / "samples.jsonl").unlink(missing_ok=True)
+        self.path.rmdir()
+        return "nothing was written"
+
+
+def free_name(out, name):
+    number, candidate = 2, out / name
+    while candidate.exists() or candidate.with_name(candidate.name + ".partial").exists():
+        candidate = out / f"{name}-{number}"
+        number += 1
+    return candidate
+
+
+def load(path):
+    """Read and check a bundle; Refusal says what is wrong with it."""
+    path = Path(path)
+    if not path.is_dir():
+        raise Refusal(f"{path}: {'not a directory' if path.exists() else 'no such bundle'}")
+    if path.name.endswith(".partial"):
+        raise Refusal(f"{path}: an interrupted run, not a bundle: measure again")
+    return read(path)
+
+
+def need_schema_library():
+    if jsonschema is None:
+        raise Refusal("bundles cannot be checked without python3-jsonschema: apt-get install python3-jsonschema")
+
+
+def read(path):
+    need_schema_library()
+    parts = {name: load_part(path, name) for name in PARTS}
+    samples = load_samples(path, parts["summary"])
+    check_consistency(path, parts, samples)
+    return Bundle(path.resolve().name, path, samples=samples, **parts)
+
+
+def read_bytes(path):
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise Refusal(f"{path.parent}: not a bundle: {path.name} is missing") from None
+    except OSError as error:
+        raise Refusal(f"{path}: {error.strerror}") from None
+
+
+def parse(where, data):
+    try:
+        return json.loads(data)
+    except ValueError as error:
+        raise Refusal(f"{where}: corrupt: {error}") from None
+
+
+def load_part(path, name):
+    where = path / f"{name}.json"
+    content = parse(where, read_bytes(where))
+    if not isinstance(content, dict) or content.get("format") != FORMAT:
+        raise Refusal(f"{where}: not of a {FORMAT}, so not ours to read")
+    version = content.get("schema")
+    if version != SCHEMA_VERSION:
+        newer = isinstance(version, int) and version > SCHEMA_VERSION
+        advice = "use the newer release that wrote it" if newer else "measure again"
+        raise Refusal(f"{where}: schema {version!r}, but this release reads schema {SCHEMA_VERSION}: {advice}")
+    validate(where, name, content)
+    return content
+
+
+def load_samples(path, summary):
+    where = path / "samples.jsonl"
+    data = read_bytes(where)
+    if data and not data.endswith(b"\n"):
+        raise Refusal(f"{where}: truncated: the last line has no end")
+    lines = data.splitlines()
+    if len(lines) != summary["samples"]:
+        raise Refusal(f"{where}: truncated: {len(lines)} samples, the summary was made of {summary['samples']}")
+    samples = []
+    for number, line in enumerate(lines, 1):
+        samples.append(parse(f"{where}, line {number}", line))
+        validate(f"{where}, line {number}", "sample", samples[-1])
+    if digest(data) != summary["samples_sha256"]:
+        raise Refusal(f"{where}: changed since the summary was made (SHA-256 differs)")
+    return samples
+
+
+_validators = {}
+
+
+def validate(where, kind, content):
+    if kind not in _validators:
+        schema = json.loads((RESULTS / "schema.json").read_text(encoding="utf-8"))
+        _validators[kind] = jsonschema.Draft202012Validator({**schema, "$ref": f"#/$defs/{kind}"})
+    for error in _validators[kind].iter_errors(content):
+        at = "/".join(map(str, error.absolute_path)) or "the whole"
+        raise Refusal(f"{where}: does not fit the schema at {at}: {error.message[:200]}")
+
+
+def check_consistency(path, parts, samples):
+    """What a schema cannot say: the parts speak of the same arms and workloads."""
+    arms = {arm["id"] for arm in parts["plan"]["arms"]}
+    workloads = {workload["name"] for workload in parts["plan"]["workloads"]}
+    spoken_of = samples + parts["summary"]["cells"] + parts["summary"]["comparisons"]
+    for item in spoken_of:
+        if item["arm"] not in arms or item["workload"] not in workloads:
+            raise Refusal(f"{path}: inconsistent: {item['arm']} × {item['workload']} is not in the plan")
+
+
+def newest(directory=RESULTS):
+    """The newest valid bundle in a directory, or None. Names begin with the date; the date inside decides."""
+    found = []
+    for path in Path(directory).glob("2*/summary.json"):
+        try:
+            found.append(load(path.parent))
+        except Refusal:
+            continue
+    return max(found, key=lambda bundle: bundle.machine["date"], default=None)

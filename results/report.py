@@ -1,0 +1,103 @@
+#!/usr/bin/python3
+"""Render report.html, table.md and charts of a bundle; with two bundles, compare them."""
+import argparse
+import os
+import sys
+import webbrowser
+from pathlib import Path
+
+import jinja2
+
+import bundle as bundles
+import charts
+import versus
+import view
+from common import RESULTS, run_program, to_json, write_file
+
+
+def environment():
+    loader = jinja2.FileSystemLoader(RESULTS)
+    found = jinja2.Environment(loader=loader, autoescape=jinja2.select_autoescape(["html.j2", "html"]),
+                               trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
+    found.filters.update(time=view.time_text, number=view.number_text, ratio=view.ratio_text,
+                         interval=view.interval_text)
+    return found
+
+
+def context(bundle):
+    names, counters = view.counter_rows(bundle)
+    groups = {}
+    for sample in bundle.samples:
+        groups.setdefault((sample["workload"], sample["arm"]), []).append(sample)
+    return {"bundle": bundle, "plan": bundle.plan, "summary": bundle.summary, "machine": bundle.machine,
+            "sentences": view.sentences(bundle), "rows": view.rows(bundle),
+            "reference": view.arm_label(bundle.summary["reference"], bundle.machine),
+            "two_references": bundle.summary["reference"] != bundle.plan["default"],
+            "machine_lines": view.machine_lines(bundle.machine), "counter_names": names, "counter_rows": counters,
+            "groups": groups, "anchor": view.anchor,
+            "failed_samples": [s for s in bundle.samples if s["value_ns"] is None]}
+
+
+def files(bundle):
+    """{name in the bundle: text} of everything that is made for people."""
+    drawn = charts.draw(bundle)
+    values = context(bundle)
+    env = environment()
+    made = {f"charts/{name}.svg": charts.standalone(svg) for name, svg in drawn.items()}
+    made["report.html"] = env.get_template("report.html.j2").render(charts=drawn, **values)
+    made["table.md"] = env.get_template("table.md.j2").render(**values)
+    return made
+
+
+def terminal_text(bundle, path):
+    return "\n".join(["", *(f"- {line}" for line in view.sentences(bundle)), "", f"report: {path / 'report.html'}"])
+
+
+def summary_json(bundle, path):
+    return to_json({"bundle": str(path), **bundle.summary}).rstrip()
+
+
+def arguments(argv):
+    parser = argparse.ArgumentParser(
+        prog="stealyard report", description="Render report.html, table.md and charts of a bundle again, after checking"
+        " that it is whole. With two bundles: compare the second with the first.", allow_abbrev=False,
+        epilog="exit codes: 0 ok, 2 wrong usage or not a valid bundle")
+    parser.add_argument("bundles", nargs="+", metavar="DIR", help="one bundle, or two to compare")
+    parser.add_argument("--open", choices=("yes", "no"), help="open in a browser (default: yes on a desktop terminal)")
+    args = parser.parse_args(argv)
+    if len(args.bundles) > 2:
+        parser.error(f"one or two bundles, not {len(args.bundles)}")
+    return args
+
+
+def render_one(directory):
+    bundle = bundles.load(directory)
+    (bundle.path / "charts").mkdir(exist_ok=True)
+    for name, text in files(bundle).items():
+        write_file(bundle.path / name, text)
+    print("\n".join(f"- {line}" for line in view.sentences(bundle)))
+    return bundle.path / "report.html"
+
+
+def render_two(first, second):
+    old, new = bundles.load(first), bundles.load(second)
+    values = versus.context(old, new)
+    page = environment().get_template("versus.html.j2").render(**values)
+    path = new.path / f"versus-{old.name}.html"
+    write_file(path, page)
+    print("\n".join(f"- {line}" for line in values["sentences"]))
+    return path
+
+
+def main(argv):
+    args = arguments(argv)
+    path = render_one(args.bundles[0]) if len(args.bundles) == 1 else render_two(*args.bundles)
+    print(path)
+    desktop = sys.stdout.isatty() and (os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+    if args.open == "yes" or (args.open is None and desktop):
+        webbrowser.open(Path(path).resolve().as_uri())
+    return 0
+
+
+if __name__ == "__main__":
+    run_program("stealyard report", main)
