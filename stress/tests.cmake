@@ -4,6 +4,8 @@
 #   ctest-slow: yes         left out by `./stealyard test --quick`
 #   ctest-plain-only: yes   says nothing new under a sanitizer, so it is no test there
 
+set(STEALYARD_PYTHON /usr/bin/python3 CACHE FILEPATH "A Python that has SciPy, Matplotlib and Jinja2")
+
 set(stealyard_test_env STEALYARD_BUILD=${PROJECT_BINARY_DIR} STEALYARD_SOURCE=${PROJECT_SOURCE_DIR}
     STEALYARD_SANITIZE=${STEALYARD_SANITIZE}
     TSAN_OPTIONS=halt_on_error=1:suppressions=${PROJECT_SOURCE_DIR}/stress/tsan.supp
@@ -49,7 +51,6 @@ function(stealyard_add_script_tests)
     endforeach()
     file(GLOB python_tests CONFIGURE_DEPENDS test_*.py)
     foreach(file IN LISTS python_tests)
-        # The distribution's own Python: it is the one that has SciPy and Matplotlib.
-        stealyard_add_test(${file} 300 /usr/bin/python3 ${file})
+        stealyard_add_test(${file} 300 ${STEALYARD_PYTHON} ${file})
     endforeach()
 endfunction()
