@@ -41,7 +41,7 @@ struct check_suite {
     const char *title;
     const struct check_test *tests;
     size_t test_count;
-    size_t variant_count;                       /* 0: the tests have no variants */
+    size_t variant_count;                        /* 0: the tests have no variants */
     const char *(*variant_name)(size_t variant); /* NULL without variants */
 };
 
@@ -55,7 +55,8 @@ struct check_state {
     char running[200];
 };
 
-static struct check_state check = {.timeout_s = 300};
+/* One for the whole program, whichever of its files checks. */
+__attribute__((weak)) struct check_state check = {.timeout_s = 300};
 
 /* The seed of this run (--seed). Deterministic from it: everything a test draws from check_random. */
 static inline uint64_t check_seed(void) {
