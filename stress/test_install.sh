@@ -46,9 +46,11 @@ add_executable(queue queue.c)
 target_link_libraries(queue PRIVATE stealyard::queues)
 CMAKE
 
-# check <what> <directory of the two programs>
+# check <what> <directory of the two programs> <ON if shared>
 check() {
-    local runtime queue
+    local runtime queue linked=OFF
+    ldd "$2/runtime" | grep -q libstealyard && linked=ON
+    [[ $linked == "$3" ]] || { echo "FAIL: $1: linked to the shared library: $linked"; exit 1; }
     runtime=$("$2/runtime")
     queue=$("$2/queue")
     [[ $runtime == "4 polls" ]] || { echo "FAIL: $1: runtime printed \"$runtime\""; exit 1; }
@@ -67,7 +69,7 @@ for shared in OFF ON; do
 
     cmake -S . -B "cmake-$shared" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
     cmake --build "cmake-$shared" >/dev/null
-    check "find_package, BUILD_SHARED_LIBS=$shared" "cmake-$shared"
+    check "find_package, BUILD_SHARED_LIBS=$shared" "cmake-$shared" "$shared"
 
     PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name stealyard.pc)")
     export PKG_CONFIG_PATH
@@ -77,5 +79,5 @@ for shared in OFF ON; do
         cc -std=c11 -Wall -Wextra -Werror $(pkg-config --cflags "${pair#*:}") "${pair%:*}.c" -o "pc-$shared/${pair%:*}" \
             $(pkg-config --libs "${pair#*:}") -Wl,-rpath,"$(pkg-config --variable=libdir stealyard)"
     done
-    check "pkg-config, BUILD_SHARED_LIBS=$shared" "pc-$shared"
+    check "pkg-config, BUILD_SHARED_LIBS=$shared" "pc-$shared" "$shared"
 done
