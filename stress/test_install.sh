@@ -67,6 +67,12 @@ for shared in OFF ON; do
     cmake --install "$scratch/build-$shared" --prefix "$prefix" >/dev/null
     ! grep -rIl "$scratch/build\|$STEALYARD_SOURCE" "$prefix" || { echo "FAIL: installed files name the tree"; exit 1; }
 
+    # Every installed header compiles alone, with nothing but what is installed.
+    (cd "$prefix/include/stealyard" && find . -name '*.h') | while read -r header; do
+        echo "#include <${header#./}>" | cc -std=gnu11 -Wall -Wextra -Werror -I "$prefix/include/stealyard" -x c \
+            -fsyntax-only - || { echo "FAIL: ${header#./} does not compile alone"; exit 1; }
+    done
+
     cmake -S . -B "cmake-$shared" -DCMAKE_PREFIX_PATH="$prefix" >/dev/null
     cmake --build "cmake-$shared" >/dev/null
     check "find_package, BUILD_SHARED_LIBS=$shared" "cmake-$shared" "$shared"
