@@ -47,9 +47,12 @@ def to_svg(figure, title):
     plt.close(figure)
     text = buffer.getvalue()
     text = text[text.index("<svg"):].replace(INK_STAND_IN, INK)
-    # Width and height go: the page decides, the viewBox keeps the proportion.
+    # Width and height go: the page decides, the viewBox keeps the proportion. So do names that nothing refers to
+    # (figure_1, axes_1): they would stand in the page once per chart.
     text = re.sub(r'(<svg[^>]*?) width="[^"]+"', r"\1", text, count=1)
     text = re.sub(r'(<svg[^>]*?) height="[^"]+"', r"\1", text, count=1)
+    used = set(re.findall(r'(?:href="|url\()#([^")]+)', text))
+    text = re.sub(r' id="([^"]+)"', lambda found: found.group(0) if found.group(1) in used else "", text)
     return text.replace("<svg", f'<svg role="img" aria-label="{title}"', 1)
 
 

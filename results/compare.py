@@ -17,7 +17,8 @@ import peers as peer_runtimes
 import plan
 import report
 import sample
-from common import EXIT_CHECK_FAILED, RESULTS, Refusal, choose_names, describe_os_error, run_program, without_local_paths
+from common import (EXIT_CHECK_FAILED, RESULTS, Refusal, choose_names, describe_os_error, run_program,
+                    without_local_paths)
 from progress import Progress, clock
 from summary import summarise
 
@@ -39,14 +40,17 @@ def arguments(argv):
     parser.add_argument("--workers", type=int, metavar="N", help="worker threads (default: online cores)")
     parser.add_argument("--dynamic", action="store_true",
                         help="also the default combination with dynamic instead of static dispatch")
-    parser.add_argument("--blocks", type=int, metavar="N", help="repetitions of the whole (default: what fits the time)")
-    parser.add_argument("--budget-ms", type=int, metavar="MS", help="time measured per sample (default: what fits)")
+    parser.add_argument("--blocks", type=int, metavar="N",
+                        help="repetitions of the whole (default: what fits the time)")
+    parser.add_argument("--budget-ms", type=int, metavar="MS",
+                        help="time measured per sample (default: what fits)")
     parser.add_argument("--minutes", type=float, metavar="M",
                         help=f"time to fill (default: at most {plan.DEFAULT_MINUTES})")
     parser.add_argument("--full", action="store_true",
                         help=f"for publication: {plan.FULL_BLOCKS} blocks of {plan.FULL_BUDGET_MS} ms samples")
     parser.add_argument("--seed", type=int, help="seed of the order and the workloads (default: random, recorded)")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR", help="where the bundle goes (default: results/)")
+    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR",
+                        help="where the bundle goes (default: results/)")
     parser.add_argument("--json", action="store_true", help="print the summary as JSON")
     args = parser.parse_args(argv)
     if args.full and args.minutes is not None:
@@ -164,7 +168,7 @@ def measure(selection, args, writer, described):
     for arm, version in run.versions.items():
         described["versions"][arm] = version
     content = plan.describe(selection.arms, selection.cells, selection.described, args.seed, args.workers)
-    content.update(blocks=blocks, budget_ms=budget_ms, skipped=[without_local_paths(line) for line in selection.skipped])
+    content.update(blocks=blocks, budget_ms=budget_ms, skipped=list(map(without_local_paths, selection.skipped)))
     summary = summarise(content, writer.samples)
     writer.write_parts(content, described, summary)
     made = bundles.Bundle(writer.final.name, writer.path, content, described, writer.samples, summary)

@@ -9,8 +9,6 @@ from pathlib import Path
 import jinja2
 
 import bundle as bundles
-import charts
-import versus
 import view
 from common import RESULTS, run_program, to_json, write_file
 
@@ -40,6 +38,8 @@ def context(bundle):
 
 def files(bundle):
     """{name in the bundle: text} of everything that is made for people."""
+    import charts  # here, because Matplotlib takes a second to load and most calls end before
+
     drawn = charts.draw(bundle)
     values = context(bundle)
     env = environment()
@@ -80,6 +80,8 @@ def render_one(directory):
 
 
 def render_two(first, second):
+    import versus  # here, because it loads Matplotlib
+
     old, new = bundles.load(first), bundles.load(second)
     values = versus.context(old, new)
     page = environment().get_template("versus.html.j2").render(**values)

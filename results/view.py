@@ -34,7 +34,7 @@ def faster_text(ratio):
     """A ratio of times in words."""
     if 0.995 <= ratio <= 1.005:
         return "the same time"
-    return f"{1 / ratio:.2f} times as fast" if ratio < 1 else f"{ratio:.2f} times as slow"
+    return f"{1 / ratio:.2f} times as fast" if ratio < 1 else f"{ratio:.2f} times as long"
 
 
 def plural(count, one, many=None):
@@ -61,23 +61,23 @@ def overall_of(bundle, arm, reference):
 def extreme(comparisons, kind):
     """" (most: fib, 2.10 times as fast)" for the clearest of the comparisons with that verdict."""
     chosen = [c for c in comparisons if c["verdict"] == kind]
-    if not chosen:
+    if not chosen or kind not in (BETTER, WORSE):
         return ""
     best = min(chosen, key=lambda c: c["ratio"]) if kind == BETTER else max(chosen, key=lambda c: c["ratio"])
     return f" (most: {best['workload']}, {faster_text(best['ratio'])})"
 
 
 def verdict_of_arm(bundle, arm, reference):
-    """One sentence: how an arm stands against a reference."""
+    """One sentence or two: how an arm stands against a reference."""
     found = [c for c in compared(bundle, reference) if c["arm"] == arm]
-    counts = {kind: sum(c["verdict"] == kind for c in found) for kind in (BETTER, WORSE, EQUIVALENT, UNDECIDED)}
-    text = (f"{arm} against {arm_label(reference, bundle.machine)}, {plural(len(found), 'workload')}:"
-            f" better in {counts[BETTER]}{extreme(found, BETTER)}, worse in {counts[WORSE]}{extreme(found, WORSE)},"
-            f" equivalent in {counts[EQUIVALENT]}, undecided in {counts[UNDECIDED]}.")
+    parts = [f"{kind} in {count}{extreme(found, kind)}" for kind in (BETTER, WORSE, EQUIVALENT, UNDECIDED)
+             if (count := sum(c["verdict"] == kind for c in found))]
+    text = (f"{arm} against {arm_label(reference, bundle.machine)}: of {plural(len(found), 'workload')}"
+            f" {', '.join(parts)}.")
     total = overall_of(bundle, arm, reference)
     if total and total["workloads"] > 1:
-        text += (f" Geometric mean of the time ratios {ratio_text(total['ratio'])}"
-                 f" {interval_text(total['interval'])}: {faster_text(total['ratio'])}.")
+        text += (f" Over all, {faster_text(total['ratio'])}: geometric mean of the time ratios"
+                 f" {ratio_text(total['ratio'])} {interval_text(total['interval'])}.")
     return text
 
 
@@ -110,7 +110,7 @@ def sentences(bundle):
     lines = [verdict_of_arm(bundle, arm, reference) for reference in references for arm in arms
              if any(c["arm"] == arm for c in compared(bundle, reference))]
     if bundle.plan["blocks"] < MIN_BLOCKS:
-        lines.append(f"With {plural(bundle.plan['blocks'], 'block')} nothing can be decided: {MIN_BLOCKS} is the least.")
+        lines.append(f"With {plural(bundle.plan['blocks'], 'block')} nothing can be decided: it takes {MIN_BLOCKS}.")
     lines += [checks_sentence(bundle), control_sentence(bundle), disturbed_sentence(bundle)]
     lines += bundle.summary["mismatches"]
     lines += [f"Skipped: {line}." for line in bundle.plan["skipped"]]
@@ -143,13 +143,16 @@ def rows(bundle):
 def row(bundle, cell):
     workload, arm = cell["workload"], cell["arm"]
     reference, default = bundle.summary["reference"], bundle.plan["default"]
-    source = next((c for c in bundle.summary["control"]["comparisons"] if c["workload"] == workload), None)
-    against_default = source if arm == CONTROL else comparison_of(bundle, workload, arm, default)
+    if arm == CONTROL:
+        against = {c["workload"]: c for c in bundle.summary["control"]["comparisons"]}.get(workload)
+        found = {default: against, reference: against if reference == default else None}
+    else:
+        found = {other: comparison_of(bundle, workload, arm, other) for other in (reference, default)}
     return {"workload": workload, "arm": arm, "label": arm_label(arm, bundle.machine), "cell": cell,
             "anchor": anchor(workload, arm), "median": time_text(cell["median_ns"]),
             "interval": interval_text(cell["interval"], time_text), "op": time_text(cell["op_ns"]),
-            "reference": comparison_cell(comparison_of(bundle, workload, arm, reference)),
-            "default": comparison_cell(against_default),
+            "reference": comparison_cell(found[reference]),
+            "default": comparison_cell(found[default]),
             "is_reference": arm == reference, "is_default": arm == default,
             "cpu": number_text(cell["cpu_share"]),
             "memory": UNKNOWN if cell["peak_rss_kib"] is None else f"{cell['peak_rss_kib'] / 1024:.1f}"}
