@@ -26,8 +26,7 @@ struct sy_task {
     struct sy_runtime *runtime;          /* immutable; not touched once the task is complete */
     struct sy_waker joiner;              /* guarded by the state's JOIN_WAKER bit */
     void (*release)(struct sy_task *task); /* gives the memory back after the last reference; immutable */
-    uint32_t slot;                       /* owned.h: where shutdown finds the task; 0 = nowhere */
-    uint32_t spare;
+    uint32_t slot;                         /* owned.h: where shutdown finds the task; 0 = nowhere */
 };
 
 /* The future of a task, and back. */

@@ -1,0 +1,131 @@
+/* The knobs: defaults, and what is wrong with a bad value. The defaults' measurements stand in bench/README.md. */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "executor/executor.h"
+#include "executor/parts.h"
+#include "executor/worker.h"
+
+static unsigned online_processors(void) {
+#if defined(__linux__)
+    cpu_set_t set;
+    if (sched_getaffinity(0, sizeof set, &set) == 0 && CPU_COUNT(&set) > 0) {
+        return (unsigned)CPU_COUNT(&set);
+    }
+#endif
+    long n = sysconf(_SC_NPROCESSORS_ONLN);
+    return n > 0 ? (unsigned)n : 1;
+}
+
+void sy_config_init(struct sy_config *config) {
+    unsigned processors = online_processors();
+    *config = (struct sy_config){
+        .global_queue = "gq_mutex",
+        .local_deque = "dq_chase_lev",
+        .reactor = "rx_epoll",
+        .workers = processors < SY_WORKERS_MAX ? processors : SY_WORKERS_MAX,
+        .global_capacity = GQ_CAPACITY_DEFAULT,
+        .local_capacity = DQ_CAPACITY_DEFAULT,
+        .global_interval = 61,
+        .global_batch = 64,
+        .steal_batch = 64,
+        .lifo_cap = 3,
+        .reactor_interval = 61,
+        .reactor_batch = 128,
+        .spin_ns = 10000,
+        .handoff_ns = 2000000,
+        .budget = 128,
+        .speculative_io = true,
+        .blocking_threads = 512,
+        .blocking_keep_alive_ns = 10000000000u,
+    };
+}
+
+__attribute__((format(printf, 3, 4))) static int bad(char *message, size_t size, const char *format, ...) {
+    if (size > 0) {
+        va_list arguments;
+        va_start(arguments, format);
+        vsnprintf(message, size, format, arguments);
+        va_end(arguments);
+    }
+    return -EINVAL;
+}
+
+static int check_part(enum sy_part_kind kind, const char *what, const char *name, char *message, size_t size) {
+    struct sy_part part;
+    for (unsigned i = 0; !name || sy_part_at(kind, i, &part); i++) {
+        if (!name || strcmp(part.name, name) == 0) {
+            return 0;
+        }
+    }
+    char names[512];
+    part_names(kind, names, sizeof names);
+    return bad(message, size, "no %s is called \"%s\"; there are: %s", what, name, names);
+}
+
+struct range {
+    const char *name;
+    uint64_t value;
+    uint64_t least;
+    uint64_t most;
+};
+
+static int check_ranges(const struct sy_config *c, char *message, size_t size) {
+    const struct range ranges[] = {
+        {"workers", c->workers, 0, SY_WORKERS_MAX},
+        {"global_interval", c->global_interval, 0, 1000000},
+        {"global_batch", c->global_batch, 1, WORKER_BATCH_MAX},
+        {"steal_batch", c->steal_batch, 1, WORKER_BATCH_MAX},
+        {"lifo_cap", c->lifo_cap, 0, 1000000},
+        {"reactor_interval", c->reactor_interval, 1, 1000000},
+        {"reactor_batch", c->reactor_batch, 1, 65536},
+        {"searching_max", c->searching_max, 0, SY_WORKERS_MAX},
+        {"spin_ns", c->spin_ns, 0, 1000000000},
+        {"handoff_ns", c->handoff_ns, 1000, 1000000000},
+        {"budget", c->budget, 1, 1000000},
+        {"blocking_threads", c->blocking_threads, 0, 65536},
+    };
+    for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
+        const struct range *r = &ranges[i];
+        if (r->value < r->least || r->value > r->most) {
+            return bad(message, size, "%s is %llu; it must be from %llu to %llu", r->name,
+                       (unsigned long long)r->value, (unsigned long long)r->least, (unsigned long long)r->most);
+        }
+    }
+    return 0;
+}
+
+static int check_capacity(const char *name, size_t capacity, char *message, size_t size) {
+    if (!dq_capacity_is_valid(capacity) || capacity > (size_t)1 << 30) {
+        return bad(message, size, "%s is %zu; it must be a power of two from 2 to 1073741824", name, capacity);
+    }
+    return 0;
+}
+
+int sy_config_check(const struct sy_config *c, char *message, size_t size) {
+    int error = check_part(SY_GLOBAL_QUEUE, "global queue", c->global_queue, message, size);
+    if (!error) {
+        error = check_part(SY_LOCAL_DEQUE, "local deque", c->local_deque, message, size);
+    }
+    if (!error) {
+        error = check_part(SY_REACTOR, "reactor", c->reactor, message, size);
+    }
+    if (!error) {
+        error = check_capacity("global_capacity", c->global_capacity, message, size);
+    }
+    if (!error) {
+        error = check_capacity("local_capacity", c->local_capacity, message, size);
+    }
+    if (!error) {
+        error = check_ranges(c, message, size);
+    }
+    if (!error && c->thread_name && strlen(c->thread_name) > 9) {
+        error = bad(message, size, "thread_name is \"%s\"; it must have at most 9 bytes", c->thread_name);
+    }
+    return error;
+}

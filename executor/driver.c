@@ -1,0 +1,66 @@
+#include "executor/driver.h"
+
+#include <errno.h>
+#include <string.h>
+
+#include "executor/parts.h"
+
+int driver_create(struct driver *driver, const char *reactor, const struct rx_config *config) {
+    driver->ops = part_reactor(reactor);
+    if (!driver->ops) {
+        return -EINVAL;
+    }
+    int error = driver->ops->create(&driver->rx, config);
+    if (error) {
+        return error;
+    }
+    au32_store_relaxed(&driver->lock, DRIVER_FREE);
+    au32_store_relaxed(&driver->sentinel, 0);
+    au32_store_relaxed(&driver->epoch, 0);
+    au32_store_relaxed(&driver->sources, 0);
+    timers_create(&driver->timers);
+    return 0;
+}
+
+void driver_destroy(struct driver *driver) {
+    timers_destroy(&driver->timers);
+    driver->ops->destroy(driver->rx);
+}
+
+int driver_register(struct driver *driver, int fd, struct rx_source **out) {
+    int error = driver->ops->register_fd(driver->rx, fd, out);
+    if (!error) {
+        /* relaxed: a hint to busy workers; one that misses it looks again after its next interval */
+        au32_fetch_add_relaxed(&driver->sources, 1);
+    }
+    return error;
+}
+
+void driver_deregister(struct driver *driver, struct rx_source *source) {
+    driver->ops->deregister(driver->rx, source);
+    au32_fetch_sub_relaxed(&driver->sources, 1);
+}
+
+static struct driver_events collect(struct driver *driver, int events) {
+    /* A wait that fails (out of memory in the kernel) is tried again by whoever comes next; timers must go on. */
+    return (struct driver_events){.events = events > 0 ? (unsigned)events : 0, .timers = timers_fire(&driver->timers)};
+}
+
+struct driver_events driver_look(struct driver *driver) {
+    int events = 0;
+    if (au32_load_relaxed(&driver->sources) > 0) {
+        events = driver->ops->wait(driver->rx, 0);
+    }
+    return collect(driver, events);
+}
+
+struct driver_events driver_block(struct driver *driver) {
+    int64_t timeout_ns = timers_begin_wait(&driver->timers);
+    int events = driver->ops->wait(driver->rx, timeout_ns);
+    timers_end_wait(&driver->timers);
+    return collect(driver, events);
+}
+
+void driver_wake(struct driver *driver) {
+    driver->ops->wake(driver->rx);
+}

@@ -1,0 +1,42 @@
+/* The counters, for those outside. */
+#include <errno.h>
+
+#include "executor/runtime.h"
+
+int sy_worker_metrics(const struct sy_runtime *runtime, unsigned index, struct sy_worker_metrics *out) {
+    if (index >= runtime->config.workers) {
+        return -EINVAL;
+    }
+    const struct worker *worker = &runtime->workers[index];
+#define COUNTER_READ(name) out->name = au64_load_relaxed(&worker->counters.name);
+    COUNTER_LIST(COUNTER_READ)
+#undef COUNTER_READ
+    out->queue_depth = runtime->dq_ops->length(worker->deque);
+    return 0;
+}
+
+static uint64_t live_tasks(struct sy_runtime *runtime) {
+    uint64_t slots = owned_handed_out(&runtime->owned);
+    for (unsigned i = 0; i < runtime->config.workers; i++) {
+        uint32_t free_slots = au32_load_relaxed(&runtime->workers[i].free_slots.count);
+        slots -= free_slots < slots ? free_slots : slots; /* they move while we count */
+    }
+    return slots;
+}
+
+void sy_runtime_metrics(const struct sy_runtime *runtime, struct sy_runtime_metrics *out) {
+    struct sy_runtime *unlocked = (struct sy_runtime *)(uintptr_t)runtime; /* a lock is no change of the runtime */
+    struct blocking *blocking = &unlocked->blocking;
+    *out = (struct sy_runtime_metrics){
+        .outside_spawns = au64_load_relaxed(&runtime->outside_spawns),
+        .outside_wakes = au64_load_relaxed(&runtime->outside_wakes),
+        .outside_spills = au64_load_relaxed(&runtime->outside_spills),
+        .global_depth = runtime->gq_ops->length(runtime->global) +
+                        (runtime->overflow ? gq_mutex_ops.length(runtime->overflow) : 0),
+        .live_tasks = live_tasks(unlocked),
+    };
+    pthread_mutex_lock(&blocking->lock);
+    out->blocking_threads = blocking->threads;
+    out->blocking_depth = blocking->depth;
+    pthread_mutex_unlock(&blocking->lock);
+}

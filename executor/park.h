@@ -1,0 +1,81 @@
+/*
+ * Going to sleep and waking others, by the rules of idle.h (no task is left behind) and driver.h (nor the reactor).
+ *
+ * Wakes skipped because they are provably needless:
+ *   - nobody is parked, or somebody searches (idle.h, I1 to I3);
+ *   - the last searcher that found a task sees, after it left, that no queue holds another (I3; a runtime that wakes the
+ *     next worker without looking pays for a wake-up at the end of every burst);
+ *   - a task in the LIFO slot, which no other worker could take;
+ *   - tasks that the reactor brings: one decision after the whole batch instead of one for each;
+ *   - the reactor's successor, while there is a sentinel.
+ */
+#ifndef STEALYARD_EXECUTOR_PARK_H
+#define STEALYARD_EXECUTOR_PARK_H
+
+#include "executor/runtime.h"
+
+/* What any worker could take. To be believed only behind a full barrier. */
+SY_INLINE bool park_work_visible(struct sy_runtime *runtime, const struct gq_ops *gq, const struct dq_ops *dq) {
+    if (!gq->is_empty(runtime->global) || (runtime->overflow && !gq_mutex_is_empty(runtime->overflow))) {
+        return true;
+    }
+    for (unsigned i = 0; i < runtime->config.workers; i++) {
+        if (!dq->is_empty(runtime->workers[i].deque)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* D1 of driver.h, behind a full barrier. */
+SY_INLINE bool park_unattended(const struct driver *driver) {
+    return au32_load_relaxed(&driver->lock) != DRIVER_BLOCKING && au32_load_relaxed(&driver->sentinel) == 0;
+}
+
+/*
+ * By a worker that stopped searching, left the reactor, or put tasks where others can take them without telling anyone:
+ * wakes one other worker if there is something for it to do.
+ */
+SY_INLINE void park_propagate(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+    struct sy_runtime *runtime = worker->runtime;
+    fence_seq_cst();
+    if (idle_wants_wake(&runtime->idle) &&
+        (park_work_visible(runtime, gq, dq) || park_unattended(&runtime->driver))) {
+        runtime_notify(runtime, worker);
+    }
+}
+
+/* By a searcher that has a task to run. */
+SY_INLINE void park_found_work(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+    worker->searching = false;
+    if (idle_stop_searching(&worker->runtime->idle)) {
+        park_propagate(worker, gq, dq);
+    }
+}
+
+/* Sleeps until there is something to do; the worker is on the list of the parked. `block`: it holds the driver. */
+void park_sleep(struct worker *worker, bool block);
+
+/* With nothing to run: returns when it is worth while to look again. */
+SY_INLINE void park(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+    struct sy_runtime *runtime = worker->runtime;
+    bool block = driver_try_lock(&runtime->driver, DRIVER_BLOCKING);
+    bool searching = worker->searching;
+    worker->searching = false;
+    idle_park(&runtime->idle, worker->index, searching, block);
+    if (park_work_visible(runtime, gq, dq) || runtime_closed(runtime)) { /* I2 */
+        if (block) {
+            driver_unlock(&runtime->driver);
+        }
+        /* Woken by another meanwhile, or not: it searches now, beyond the limit of searchers if need be. */
+        idle_unpark(&runtime->idle, worker->index, true);
+        worker->searching = true;
+        return;
+    }
+    park_sleep(worker, block);
+    if (!worker->searching) {
+        park_propagate(worker, gq, dq);
+    }
+}
+
+#endif

@@ -1,0 +1,38 @@
+/* The parts by name: the tables of the implementations and the stamped pairs. */
+#ifndef STEALYARD_EXECUTOR_PARTS_H
+#define STEALYARD_EXECUTOR_PARTS_H
+
+#include "executor/executor.h"
+#include "queues/dq.h"
+#include "queues/gq.h"
+#include "reactor/reactor.h"
+
+struct worker;
+struct sy_runtime;
+struct sy_task;
+
+/*
+ * One instance of the worker for a pair of global queue and deque. The choice is made once, when a runtime starts; what
+ * is called through this table is out of line, and everything below it is direct calls, inlined.
+ */
+struct combo {
+    const char *name; /* "gq_mutex/dq_chase_lev", or "dynamic" */
+    const char *global_queue;
+    const char *local_deque;
+    void (*run)(struct worker *worker);                                           /* the loop, until shutdown */
+    void (*schedule_local)(struct worker *worker, struct sy_task *task);          /* by that worker */
+    void (*schedule_global)(struct sy_runtime *runtime, struct sy_task *task);    /* by anyone; notifies */
+    struct sy_task *(*take_any)(struct sy_runtime *runtime, struct worker *worker); /* at the end: NULL when drained */
+};
+
+const struct gq_ops *part_global_queue(const char *name);
+const struct dq_ops *part_local_deque(const char *name);
+const struct rx_ops *part_reactor(const char *name);
+
+/* NULL if a name is unknown. */
+const struct combo *combo_find(const char *global_queue, const char *local_deque, bool dynamic);
+
+/* The names of a kind, separated by ", ", for messages; cut to `size` bytes. */
+void part_names(enum sy_part_kind kind, char *out, size_t size);
+
+#endif

@@ -1,0 +1,428 @@
+/*
+ * The life of a runtime.
+ *
+ * Shutdown, in order:
+ *   1. `closed` is set: spawns are refused from now on (R1)
+ *   2. every worker is woken, leaves its loop after the poll that it is in, and is joined
+ *   3. the blocking pool is closed: jobs not begun are dropped, running ones waited for, threads joined
+ *   4. every queue is drained: its tasks' futures are dropped, their joiners see them cancelled
+ *   5. every other task, one that waits for a wake-up, is found through owned.h and dropped as well; a task that
+ *      somebody is about to queue (NOTIFIED and in no queue yet) is waited for
+ *   6. tasks whose memory others still hold are marked as orphans, which keep the runtime's core for them
+ *
+ * R1: a pusher publishes its task, runs a full barrier, then loads `closed`; shutdown stores `closed`, runs a full
+ * barrier, then drains. At least one sees the other, so a task that was accepted is run or dropped by somebody: the
+ * pusher drains the queue itself if it finds the runtime closed.
+ */
+#define _GNU_SOURCE
+#include <errno.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/runtime.h"
+#include "executor/task_state.h"
+
+SY_THREAD_LOCAL struct worker *worker_current __attribute__((tls_model("initial-exec")));
+
+/* A drop may wake tasks, whose pushers drain: not inside each other, or a chain of drops would be a chain of frames. */
+static SY_THREAD_LOCAL bool draining __attribute__((tls_model("initial-exec")));
+
+#define CORE_TUNED_NS 200000.0 /* a tuned worker looks at the global queue about this often, */
+#define CORE_TUNED_MIN 2u      /* but not more often than this many ticks, */
+#define CORE_TUNED_MAX 127u    /* nor less */
+#define CORE_TUNED_WEIGHT 0.1  /* of a new measurement in the mean */
+
+void worker_tune(struct worker *worker) {
+    if (worker->runtime->config.global_interval != 0) {
+        return;
+    }
+    uint64_t now_ns = sy_now_ns();
+    double tick_ns = (double)(now_ns - worker->tuned_at_ns) / worker->global_interval;
+    worker->tuned_at_ns = now_ns;
+    worker->tick_ns += CORE_TUNED_WEIGHT * (tick_ns - worker->tick_ns);
+    double ticks = worker->tick_ns > 0 ? CORE_TUNED_NS / worker->tick_ns : CORE_TUNED_MAX;
+    unsigned tuned = ticks < CORE_TUNED_MIN ? CORE_TUNED_MIN : ticks > CORE_TUNED_MAX ? CORE_TUNED_MAX : (unsigned)ticks;
+    if (tuned > worker->global_interval + 2 || tuned + 2 < worker->global_interval) {
+        worker->global_interval = tuned;
+    }
+}
+
+void runtime_notify(struct sy_runtime *runtime, struct worker *by) {
+    uint32_t index = idle_claim(&runtime->idle);
+    if (index == IDLE_NOBODY) {
+        return;
+    }
+    if (by) {
+        counter_add(&by->counters.wakes, 1);
+    } else {
+        au64_fetch_add_relaxed(&runtime->outside_wakes, 1);
+    }
+    if (event_set(&runtime->workers[index].event) == EVENT_POLLING) {
+        driver_wake(&runtime->driver);
+    }
+}
+
+/* ---- the workers ---- */
+
+static void pin_to_processor(const struct worker *worker) {
+#if defined(__linux__)
+    cpu_set_t may;
+    if (!worker->runtime->config.pin || sched_getaffinity(0, sizeof may, &may) != 0) {
+        return;
+    }
+    unsigned nth = worker->index % (unsigned)CPU_COUNT(&may);
+    for (unsigned cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+        if (CPU_ISSET(cpu, &may) && nth-- == 0) {
+            cpu_set_t one;
+            CPU_ZERO(&one);
+            CPU_SET(cpu, &one);
+            pthread_setaffinity_np(pthread_self(), sizeof one, &one);
+            return;
+        }
+    }
+#else
+    (void)worker; /* macOS and the BSDs have no portable way */
+#endif
+}
+
+static void name_thread(const struct worker *worker) {
+#if defined(__linux__)
+    char name[16];
+    snprintf(name, sizeof name, "%.9s-%u", worker->runtime->thread_name, worker->index);
+    pthread_setname_np(pthread_self(), name);
+#else
+    (void)worker;
+#endif
+}
+
+static void *worker_main(void *argument) {
+    struct worker *worker = argument;
+    struct sy_runtime *runtime = worker->runtime;
+    name_thread(worker);
+    pin_to_processor(worker);
+    reclaim_register_thread();
+    worker_current = worker;
+    worker->busy_since_ns = worker->tuned_at_ns = sy_now_ns();
+    runtime->combo->run(worker);
+    counter_add(&worker->counters.busy_ns, sy_now_ns() - worker->busy_since_ns);
+    worker_current = NULL;
+    reclaim_unregister_thread();
+    return NULL;
+}
+
+static uint64_t mix(uint64_t x) { /* splitmix64's finaliser: neighbouring seeds give unrelated orders */
+    x += 0x9e3779b97f4a7c15u;
+    x = (x ^ (x >> 30)) * 0xbf58476d1ce4e5b9u;
+    x = (x ^ (x >> 27)) * 0x94d049bb133111ebu;
+    return (x ^ (x >> 31)) | 1;
+}
+
+static int worker_create(struct sy_runtime *runtime, uint32_t index) {
+    struct worker *worker = &runtime->workers[index];
+    const struct sy_config *config = &runtime->config;
+    worker->runtime = runtime;
+    worker->index = index;
+    worker->global_interval = config->global_interval ? config->global_interval : 61;
+    worker->until_global = worker->global_interval;
+    worker->until_reactor = config->reactor_interval;
+    worker->random = mix(config->seed + index);
+    worker->context.waker = (struct sy_waker){&task_waker_vtable, NULL};
+    worker->context.runtime = runtime;
+    event_init(&worker->event);
+    struct dq_config deque = {.capacity = config->local_capacity, .reclaim = runtime->reclaim};
+    return runtime->dq_ops->create(&worker->deque, &deque);
+}
+
+static int start_workers(struct sy_runtime *runtime) {
+    for (unsigned i = 0; i < runtime->config.workers; i++) {
+        struct worker *worker = &runtime->workers[i];
+        if (pthread_create(&worker->thread, NULL, worker_main, worker) != 0) {
+            return -EAGAIN;
+        }
+        worker->started = true;
+    }
+    return 0;
+}
+
+static void join_workers(struct sy_runtime *runtime) {
+    for (unsigned i = 0; i < runtime->config.workers; i++) {
+        if (event_set(&runtime->workers[i].event) == EVENT_POLLING) {
+            driver_wake(&runtime->driver);
+        }
+    }
+    for (unsigned i = 0; i < runtime->config.workers; i++) {
+        if (runtime->workers[i].started) {
+            pthread_join(runtime->workers[i].thread, NULL);
+            runtime->workers[i].started = false;
+        }
+    }
+}
+
+/* ---- making ---- */
+
+static void copy_config(struct sy_runtime *runtime, const struct sy_config *from) {
+    struct sy_config defaults;
+    sy_config_init(&defaults);
+    struct sy_config *config = &runtime->config;
+    *config = *from;
+    snprintf(runtime->names[0], sizeof runtime->names[0], "%s", from->global_queue ? from->global_queue : defaults.global_queue);
+    snprintf(runtime->names[1], sizeof runtime->names[1], "%s", from->local_deque ? from->local_deque : defaults.local_deque);
+    snprintf(runtime->names[2], sizeof runtime->names[2], "%s", from->reactor ? from->reactor : defaults.reactor);
+    snprintf(runtime->thread_name, sizeof runtime->thread_name, "%s", from->thread_name ? from->thread_name : "sy");
+    config->global_queue = runtime->names[0];
+    config->local_deque = runtime->names[1];
+    config->reactor = runtime->names[2];
+    config->thread_name = runtime->thread_name;
+    if (config->workers == 0) {
+        config->workers = defaults.workers;
+    }
+    if (config->searching_max == 0) {
+        config->searching_max = config->workers > 1 ? config->workers / 2 : 1;
+    }
+    if (config->seed == 0) {
+        config->seed = sy_now_ns();
+    }
+}
+
+static int create_queues(struct sy_runtime *runtime) {
+    const struct sy_config *config = &runtime->config;
+    struct gq_config queue = {.capacity = config->global_capacity, .workers = config->workers};
+    int error = runtime->gq_ops->create(&runtime->global, &queue);
+    if (!error && runtime->gq_ops->bounded) {
+        error = gq_mutex_ops.create(&runtime->overflow, &queue);
+    }
+    return error;
+}
+
+static int create_workers(struct sy_runtime *runtime) {
+    int error = 0;
+    for (uint32_t i = 0; i < runtime->config.workers && !error; i++) {
+        error = worker_create(runtime, i);
+    }
+    return error;
+}
+
+static void destroy_workers(struct sy_runtime *runtime) {
+    for (uint32_t i = 0; i < runtime->config.workers; i++) {
+        struct worker *worker = &runtime->workers[i];
+        if (worker->deque) {
+            runtime->dq_ops->destroy(worker->deque);
+            event_destroy(&worker->event);
+        }
+    }
+    free(runtime->workers);
+    runtime->workers = NULL;
+}
+
+void runtime_core_release(struct sy_runtime *runtime) {
+    if (au32_fetch_sub_acq_rel(&runtime->core, 1) != 1) { /* the last frees after what all others did */
+        return;
+    }
+    if (runtime->global) {
+        runtime->gq_ops->destroy(runtime->global);
+    }
+    if (runtime->overflow) {
+        gq_mutex_ops.destroy(runtime->overflow);
+    }
+    if (runtime->idle.parked) {
+        idle_destroy(&runtime->idle);
+    }
+    if (runtime->owned.chunks) {
+        owned_destroy(&runtime->owned);
+    }
+    pthread_mutex_destroy(&runtime->shutdown_lock);
+    free(runtime);
+}
+
+static struct sy_runtime *allocate(const struct sy_config *config) {
+    struct sy_runtime *runtime = aligned_alloc(SY_CACHE_LINE, sizeof *runtime);
+    if (!runtime) {
+        return NULL;
+    }
+    memset(runtime, 0, sizeof *runtime);
+    copy_config(runtime, config);
+    size_t size = runtime->config.workers * sizeof *runtime->workers;
+    runtime->workers = aligned_alloc(SY_CACHE_LINE, size);
+    if (!runtime->workers) {
+        free(runtime);
+        return NULL;
+    }
+    memset(runtime->workers, 0, size);
+    au32_store_relaxed(&runtime->core, 1);
+    pthread_mutex_init(&runtime->shutdown_lock, NULL);
+    blocking_create(&runtime->blocking);
+    return runtime;
+}
+
+static void free_unstarted(struct sy_runtime *runtime) {
+    destroy_workers(runtime);
+    if (runtime->driver.ops && runtime->driver.rx) {
+        driver_destroy(&runtime->driver);
+    }
+    if (runtime->reclaim) {
+        reclaim_destroy(runtime->reclaim);
+    }
+    blocking_destroy(&runtime->blocking);
+    runtime_core_release(runtime);
+}
+
+static int create_parts(struct sy_runtime *runtime) {
+    const struct sy_config *config = &runtime->config;
+    runtime->gq_ops = part_global_queue(config->global_queue);
+    runtime->dq_ops = part_local_deque(config->local_deque);
+    runtime->combo = combo_find(config->global_queue, config->local_deque, config->dynamic_dispatch);
+    runtime->deque_is_lifo = runtime->dq_ops->order == DQ_LIFO;
+    struct rx_config reactor = {.batch = config->reactor_batch, .speculative = config->speculative_io};
+    int error = idle_create(&runtime->idle, config->workers, config->searching_max);
+    if (!error) {
+        error = owned_create(&runtime->owned);
+    }
+    if (!error) {
+        error = reclaim_create(&runtime->reclaim);
+    }
+    if (!error) {
+        error = create_queues(runtime);
+    }
+    if (!error) {
+        error = create_workers(runtime);
+    }
+    if (!error) {
+        error = driver_create(&runtime->driver, config->reactor, &reactor);
+    }
+    return error;
+}
+
+int sy_runtime_create(struct sy_runtime **out, const struct sy_config *config) {
+    struct sy_config defaults;
+    if (!config) {
+        sy_config_init(&defaults);
+        config = &defaults;
+    }
+    int error = sy_config_check(config, NULL, 0);
+    if (error) {
+        return error;
+    }
+    struct sy_runtime *runtime = allocate(config);
+    if (!runtime) {
+        return -ENOMEM;
+    }
+    error = create_parts(runtime);
+    if (!error) {
+        error = start_workers(runtime);
+        if (!error) {
+            *out = runtime;
+            return 0;
+        }
+        sy_runtime_shutdown(runtime);
+    }
+    free_unstarted(runtime);
+    return error;
+}
+
+/* ---- the end ---- */
+
+void runtime_drain(struct sy_runtime *runtime) {
+    if (draining) {
+        return;
+    }
+    draining = true;
+    struct sy_task *task;
+    while ((task = runtime->combo->take_any(runtime, NULL))) {
+        state_begin(task);
+        task_cancel(task);
+    }
+    draining = false;
+}
+
+static void drain_workers(struct sy_runtime *runtime) {
+    for (unsigned i = 0; i < runtime->config.workers; i++) {
+        struct sy_task *task;
+        while ((task = runtime->combo->take_any(runtime, &runtime->workers[i]))) {
+            state_begin(task);
+            task_cancel(task);
+        }
+    }
+}
+
+/* Step 5 for one task, of which the caller holds a reference. */
+static void end_task(struct sy_runtime *runtime, struct sy_task *task) {
+    if (state_seize(task)) {
+        task_cancel(task);
+    }
+    while (!(au64_load_acquire(&task->state) & TASK_COMPLETE)) {
+        runtime_drain(runtime); /* it is in the queue now, or its waker is about to put it there */
+        sched_yield();
+    }
+    au32_fetch_add_relaxed(&runtime->core, 1);
+    au64_fetch_or_acq_rel(&task->state, TASK_ORPHAN); /* seen by the last holder, with R1 of task_state.h */
+    task_unref(task);
+}
+
+static void end_owned(struct sy_runtime *runtime) {
+    for (uint32_t number = 1; number <= owned_slots(&runtime->owned); number++) {
+        struct sy_task *task;
+        while (owned_at(&runtime->owned, number, &task)) {
+            if (task) {
+                end_task(runtime, task);
+                break;
+            }
+            sched_yield(); /* another thread gives the slot back right now */
+        }
+    }
+    runtime_drain(runtime);
+}
+
+int sy_runtime_shutdown(struct sy_runtime *runtime) {
+    if (runtime_worker(runtime) || blocking_current == runtime) {
+        return -EDEADLK;
+    }
+    pthread_mutex_lock(&runtime->shutdown_lock);
+    if (!au32_load_relaxed(&runtime->drained)) { /* under the lock */
+        au32_store_seq_cst(&runtime->closed, 1); /* 1 */
+        fence_seq_cst();                         /* R1 */
+        join_workers(runtime);                   /* 2 */
+        blocking_close(&runtime->blocking);      /* 3 */
+        drain_workers(runtime);                  /* 4 */
+        runtime_drain(runtime);
+        end_owned(runtime); /* 5, 6 */
+        au32_store_relaxed(&runtime->drained, 1);
+    }
+    pthread_mutex_unlock(&runtime->shutdown_lock);
+    return 0;
+}
+
+void sy_runtime_destroy(struct sy_runtime *runtime) {
+    if (!runtime) {
+        return;
+    }
+    if (sy_runtime_shutdown(runtime) != 0) {
+        fprintf(stderr, "stealyard: sy_runtime_destroy was called from one of the runtime's own threads\n");
+        abort();
+    }
+    free_unstarted(runtime);
+}
+
+/* ---- questions ---- */
+
+unsigned sy_runtime_workers(const struct sy_runtime *runtime) {
+    return runtime->config.workers;
+}
+
+const struct sy_config *sy_runtime_config(const struct sy_runtime *runtime) {
+    return &runtime->config;
+}
+
+int sy_runtime_current_worker(const struct sy_runtime *runtime) {
+    const struct worker *worker = runtime_worker(runtime);
+    return worker ? (int)worker->index : -1;
+}
+
+const struct rx_ops *sy_runtime_rx_ops(const struct sy_runtime *runtime) {
+    return runtime->driver.ops;
+}
+
+struct rx *sy_runtime_rx(const struct sy_runtime *runtime) {
+    return runtime->driver.rx;
+}

@@ -1,0 +1,170 @@
+/* The insides of a runtime, for the executor's own files. */
+#ifndef STEALYARD_EXECUTOR_RUNTIME_H
+#define STEALYARD_EXECUTOR_RUNTIME_H
+
+#include <pthread.h>
+
+#include "executor/blocking.h"
+#include "executor/driver.h"
+#include "executor/event.h"
+#include "executor/executor.h"
+#include "executor/idle.h"
+#include "executor/owned.h"
+#include "executor/parts.h"
+#include "queues/gq_mutex.h"
+#include "queues/reclaim.h"
+
+/* Counters that only their worker writes: a relaxed load and a relaxed store, no read-modify-write. */
+#define COUNTER_LIST(COUNTER)                                                                                          \
+    COUNTER(polls)                                                                                                     \
+    COUNTER(lifo_polls)                                                                                                \
+    COUNTER(steals)                                                                                                    \
+    COUNTER(steal_operations)                                                                                          \
+    COUNTER(global_pops)                                                                                               \
+    COUNTER(overflows)                                                                                                 \
+    COUNTER(spills)                                                                                                    \
+    COUNTER(yields)                                                                                                    \
+    COUNTER(parks)                                                                                                     \
+    COUNTER(empty_wakeups)                                                                                             \
+    COUNTER(wakes)                                                                                                     \
+    COUNTER(reactor_polls)                                                                                             \
+    COUNTER(reactor_events)                                                                                            \
+    COUNTER(handoffs)                                                                                                  \
+    COUNTER(timers)                                                                                                    \
+    COUNTER(busy_ns)
+
+struct counters {
+#define COUNTER_FIELD(name) struct au64 name;
+    COUNTER_LIST(COUNTER_FIELD)
+#undef COUNTER_FIELD
+};
+
+SY_INLINE void counter_add(struct au64 *counter, uint64_t n) {
+    au64_store_relaxed(counter, au64_load_relaxed(counter) + n);
+}
+
+struct worker {
+    /* The worker's own. */
+    SY_ALIGNAS(SY_CACHE_LINE) struct sy_runtime *runtime;
+    struct dq *deque;
+    struct sy_task *lifo;      /* the LIFO slot: runs next, not stealable */
+    unsigned lifo_polls;       /* in a row */
+    unsigned until_global;     /* ticks until the global queue comes first */
+    unsigned until_reactor;    /* ticks until a look at the reactor */
+    unsigned global_interval;  /* the knob, or its tuned value */
+    bool oldest_first;         /* whose turn it is at the interval: see worker.h */
+    bool searching;            /* holds a searching token of `idle` */
+    bool in_driver;            /* wakes tasks from within the reactor: notify once, at the end */
+    bool brought;              /* that woke at least one */
+    bool woken;                /* by another worker, and has polled nothing since */
+    struct sy_node *deferred;  /* yielded and over-eager tasks, newest first: see worker.h */
+    struct sy_context context;
+    uint64_t random;           /* xorshift state */
+    uint64_t busy_since_ns;
+    uint64_t tuned_at_ns;
+    double tick_ns;            /* exponentially weighted mean, where the interval is tuned */
+    struct owned_list free_slots;
+    struct counters counters;
+
+    /* Touched by others. */
+    SY_ALIGNAS(SY_CACHE_LINE) struct event event;
+    uint32_t index;
+    pthread_t thread;
+    bool started;
+};
+
+/*
+ * The part of a runtime that a late waker may still touch: freed after the runtime and the last task that outlived it
+ * while somebody else could be inside a wake-up (TASK_ORPHAN).
+ */
+struct sy_runtime {
+    /* Read-mostly. */
+    const struct combo *combo;
+    const struct gq_ops *gq_ops;
+    const struct dq_ops *dq_ops;
+    struct gq *global;
+    struct gq *overflow; /* a gq_mutex beside a bounded global queue; NULL otherwise */
+    bool deque_is_lifo;
+    struct worker *workers;
+    struct sy_config config;
+    char names[3][32]; /* of the parts, as config has them */
+    char thread_name[16];
+    struct reclaim *reclaim;
+    struct au32 closed;   /* set once: no spawn is taken any more, workers leave */
+    struct au32 drained;  /* set once: shutdown is complete */
+    struct au32 core;     /* references on this memory */
+    pthread_mutex_t shutdown_lock;
+
+    struct idle idle;
+    struct driver driver;
+    struct owned owned;
+    struct blocking blocking;
+
+    /* Written by threads that are no workers. */
+    SY_ALIGNAS(SY_CACHE_LINE) struct au64 outside_spawns;
+    struct au64 outside_wakes;
+    struct au64 outside_spills;
+};
+
+/* The worker that the calling thread is, or NULL. */
+extern SY_THREAD_LOCAL struct worker *worker_current __attribute__((tls_model("initial-exec")));
+/* The runtime whose blocking pool the calling thread is of, or NULL. */
+extern SY_THREAD_LOCAL struct sy_runtime *blocking_current __attribute__((tls_model("initial-exec")));
+
+/* The calling thread as a worker of this runtime, or NULL. */
+SY_INLINE struct worker *runtime_worker(const struct sy_runtime *runtime) {
+    struct worker *worker = worker_current;
+    return worker && worker->runtime == runtime ? worker : NULL;
+}
+
+SY_INLINE bool runtime_closed(const struct sy_runtime *runtime) {
+    return au32_load_relaxed(&runtime->closed); /* R1: barriers order it where that matters, see runtime.c */
+}
+
+/* For the socket layer. */
+const struct rx_ops *sy_runtime_rx_ops(const struct sy_runtime *runtime);
+struct rx *sy_runtime_rx(const struct sy_runtime *runtime);
+
+/* Tunes the worker's global_interval by the clock, where the configuration asks for that. */
+void worker_tune(struct worker *worker);
+
+/* Wakes one parked worker if idle.h's protocol asks for one. A full barrier after the publication stands before it. */
+void runtime_notify(struct sy_runtime *runtime, struct worker *by);
+
+/* Puts a task that is NOTIFIED where it will be run. */
+void task_schedule(struct sy_task *task);
+
+/* Gives one reference back, and the memory after the last. */
+void task_unref(struct sy_task *task);
+
+/* Ends a task that is RUNNING without polling it: drops its future and completes it as cancelled. */
+void task_cancel(struct sy_task *task);
+
+/* Ends a task that is RUNNING after its future was dropped: wakes its joiner, gives the life reference back. */
+void task_complete(struct sy_task *task, uint64_t flags);
+
+SY_INLINE void task_drop_future(struct sy_task *task) {
+    if (task->type->drop) {
+        task->type->drop(sy_task_future(task));
+    }
+}
+
+/* A task with its header made and its future copied, with `extra` bytes behind it; NULL: no memory. */
+struct sy_task *task_create(struct sy_runtime *runtime, const struct sy_future_type *type, const void *future,
+                            size_t extra, bool joined);
+
+/* Puts a fresh task where it will be run first, or refuses with -ESHUTDOWN (then the caller frees). */
+int task_submit(struct sy_runtime *runtime, struct sy_task *task);
+
+void runtime_core_release(struct sy_runtime *runtime);
+
+/* Cancels whatever stands in the global queue; for those who come late. */
+void runtime_drain(struct sy_runtime *runtime);
+
+extern const struct sy_waker_vtable task_waker_vtable;
+extern const struct sy_waker_vtable join_set_waker_vtable;
+
+/* Called in place of a wake-up for joiners with join_set_waker_vtable, with the life reference handed over. */
+void join_set_finished(struct sy_task *task);
+
+#endif

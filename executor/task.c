@@ -1,0 +1,165 @@
+/* Spawning, waking, completing and freeing tasks; see task_state.h for the transitions. */
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "executor/runtime.h"
+#include "executor/task_state.h"
+
+_Static_assert(sizeof(struct sy_task) == 64, "a task's header is one cache line");
+_Static_assert(offsetof(struct sy_task, node) == 0, "a node is a task");
+
+static void release_allocated(struct sy_task *task) {
+    free(task);
+}
+
+static void header_init(struct sy_task *task, struct sy_runtime *runtime, const struct sy_future_type *type,
+                        void (*release)(struct sy_task *task), bool joined) {
+    sy_node_link(&task->node, NULL);
+    state_init(task, joined);
+    task->type = type;
+    task->runtime = runtime;
+    task->joiner = (struct sy_waker){NULL, NULL};
+    task->release = release;
+    task->slot = 0;
+}
+
+struct sy_task *task_create(struct sy_runtime *runtime, const struct sy_future_type *type, const void *future,
+                            size_t extra, bool joined) {
+    struct sy_task *task = malloc(sizeof *task + type->size + extra);
+    if (task) {
+        header_init(task, runtime, type, release_allocated, joined);
+        memcpy(sy_task_future(task), future, type->size);
+    }
+    return task;
+}
+
+int task_submit(struct sy_runtime *runtime, struct sy_task *task) {
+    if (runtime_closed(runtime)) {
+        return -ESHUTDOWN;
+    }
+    struct worker *worker = runtime_worker(runtime);
+    if (worker) {
+        runtime->combo->schedule_local(worker, task);
+    } else {
+        au64_fetch_add_relaxed(&runtime->outside_spawns, 1); /* a count, read by nobody who relies on its order */
+        runtime->combo->schedule_global(runtime, task);
+    }
+    return 0;
+}
+
+int sy_spawn(struct sy_runtime *runtime, const struct sy_future_type *type, const void *future, struct sy_join *join) {
+    struct sy_task *task = task_create(runtime, type, future, 0, join != NULL);
+    if (!task) {
+        return -ENOMEM;
+    }
+    if (join) {
+        join->task = task; /* before it can complete */
+    }
+    int error = task_submit(runtime, task);
+    if (error) {
+        free(task);
+        if (join) {
+            join->task = NULL;
+        }
+    }
+    return error;
+}
+
+int sy_spawn_embedded(struct sy_runtime *runtime, const struct sy_future_type *type, struct sy_task *task,
+                      void (*release)(struct sy_task *task), struct sy_join *join) {
+    header_init(task, runtime, type, release, join != NULL);
+    if (join) {
+        join->task = task;
+    }
+    int error = task_submit(runtime, task);
+    if (error && join) {
+        join->task = NULL;
+    }
+    return error;
+}
+
+void task_schedule(struct sy_task *task) {
+    struct sy_runtime *runtime = task->runtime;
+    struct worker *worker = runtime_worker(runtime);
+    if (worker) {
+        runtime->combo->schedule_local(worker, task);
+    } else {
+        runtime->combo->schedule_global(runtime, task);
+    }
+}
+
+static void task_free(struct sy_task *task) {
+    struct sy_runtime *runtime = task->runtime;
+    bool orphan = au64_load_relaxed(&task->state) & TASK_ORPHAN; /* the last holder: nobody changes it any more */
+    if (task->slot) {
+        struct worker *worker = runtime_worker(runtime);
+        if (worker) {
+            owned_remove(&runtime->owned, &worker->free_slots, task);
+        } else {
+            owned_remove_outside(&runtime->owned, task);
+        }
+    }
+    task->release(task);
+    if (orphan) {
+        runtime_core_release(runtime);
+    }
+}
+
+void task_unref(struct sy_task *task) {
+    if (state_unref(task)) {
+        task_free(task);
+    }
+}
+
+void task_complete(struct sy_task *task, uint64_t flags) {
+    uint64_t before = state_complete(task, flags);
+    if (before & TASK_JOIN_WAKER) {
+        struct sy_waker joiner = task->joiner;
+        if (joiner.vtable == &join_set_waker_vtable) {
+            join_set_finished(task);
+            return;
+        }
+        sy_waker_wake(joiner);
+        task_unref(task);
+    } else if (state_refs(before) == 1) {
+        task_free(task);
+    }
+}
+
+void task_cancel(struct sy_task *task) {
+    task_drop_future(task);
+    task_complete(task, TASK_CANCELLED);
+}
+
+static void waker_clone(void *data) {
+    state_ref(data);
+}
+
+static void waker_wake_by_ref(void *data) {
+    if (state_wake(data)) {
+        task_schedule(data);
+    }
+}
+
+static void waker_wake(void *data) {
+    struct sy_task *task = data;
+    /* Only compared: the runtime of a complete task may be gone. */
+    if (runtime_worker(task->runtime)) {
+        uint64_t before = state_wake_consume(task);
+        if (!(before & (TASK_RUNNING | TASK_COMPLETE | TASK_NOTIFIED))) {
+            task_schedule(task);
+        } else if (state_refs(before) == 1) {
+            task_free(task);
+        }
+        return;
+    }
+    waker_wake_by_ref(task); /* the reference is held until the task is queued and the wake-up sent */
+    task_unref(task);
+}
+
+static void waker_drop(void *data) {
+    task_unref(data);
+}
+
+const struct sy_waker_vtable task_waker_vtable = {waker_clone, waker_wake, waker_wake_by_ref, waker_drop};

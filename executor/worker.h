@@ -1,0 +1,409 @@
+/*
+ * The worker's loop, written once. It is ordinary C over two tables of operations; combos.c calls it with constant
+ * tables, so that in each stamped instance every call but the one of the task's body is direct and mostly inlined.
+ *
+ * The order in which a worker looks for a task is the design's: at every k-th tick the global queue; the LIFO slot; its
+ * own deque; a batch from the global queue; stealing; the reactor; sleep.
+ *
+ * Fairness of a local deque that is popped newest first. Three things keep a task from starving at its far end:
+ *   - what yields, was woken while it ran, or would exceed the LIFO slot's cap goes to the `deferred` list, which is
+ *     emptied into the deque when that runs empty, so that it comes after all that was there, in its own order;
+ *   - at every k-th tick the global queue and the oldest task of the own deque take turns in coming first;
+ *   - thieves take the oldest.
+ * The deferred tasks are invisible to thieves only while the deque holds something for them: before each poll, a worker
+ * whose deque is empty moves them there (work conservation).
+ *
+ * Cost of a task that is spawned, run once and freed on its worker, detached, with dq_chase_lev: no read-modify-write on
+ * the task; two full barriers (the deque's pop, and the publication's in notify), none of them on a line that others
+ * write; the lines touched are the task's, the deque's slot and bottom, and the worker's own.
+ */
+#ifndef STEALYARD_EXECUTOR_WORKER_H
+#define STEALYARD_EXECUTOR_WORKER_H
+
+#include "executor/park.h"
+#include "executor/runtime.h"
+#include "executor/task_state.h"
+
+#define WORKER_BATCH_MAX 256  /* tasks moved at once, at most; on the stack */
+#define WORKER_SPIN_PAUSES 16 /* between two looks around while searching */
+
+/* A look at the reactor by a worker that holds the driver; tasks that it brings are in its own queue. */
+void worker_look(struct worker *worker);
+
+SY_INLINE struct sy_task *task_of(struct sy_node *node) {
+    return (struct sy_task *)node;
+}
+
+SY_INLINE uint64_t worker_random(struct worker *worker) {
+    uint64_t x = worker->random;
+    x ^= x << 13;
+    x ^= x >> 7;
+    x ^= x << 17;
+    return worker->random = x;
+}
+
+/* ---- putting tasks somewhere ---- */
+
+/* Into the global queue, without telling anyone. Returns how many had to go to the overflow list. */
+SY_INLINE size_t global_put(struct sy_runtime *runtime, struct sy_node *const *items, size_t n,
+                            const struct gq_ops *gq) {
+    size_t pushed = 0;
+    gq->push_batch(runtime->global, items, n, &pushed);
+    if (pushed < n) {
+        size_t rest = 0;
+        gq_mutex_push_batch(runtime->overflow, items + pushed, n - pushed, &rest);
+    }
+    return n - pushed;
+}
+
+/* The deque is full: its older half and the new task go to the global queue in one batch. */
+static inline void local_overflow(struct worker *worker, struct sy_node *item, const struct gq_ops *gq,
+                                  const struct dq_ops *dq) {
+    struct sy_node *moved[WORKER_BATCH_MAX];
+    size_t half = dq->length(worker->deque) / 2;
+    size_t n = 0;
+    size_t one;
+    while (n < half && n < WORKER_BATCH_MAX - 1 && dq->steal(worker->deque, NULL, 1, &moved[n], &one) == DQ_OK) {
+        n++;
+    }
+    moved[n++] = item;
+    counter_add(&worker->counters.spills, global_put(worker->runtime, moved, n, gq));
+    counter_add(&worker->counters.overflows, n);
+}
+
+/* Into the worker's own deque, without telling anyone. */
+SY_INLINE void local_put(struct worker *worker, struct sy_node *item, const struct gq_ops *gq,
+                         const struct dq_ops *dq) {
+    if (dq->push(worker->deque, item) != DQ_OK) {
+        local_overflow(worker, item, gq, dq);
+    }
+}
+
+/* The deferred list is a stack: newest first. */
+SY_INLINE void defer(struct worker *worker, struct sy_task *task) {
+    sy_node_link(&task->node, worker->deferred);
+    worker->deferred = &task->node;
+}
+
+/* Moves the deferred tasks to the deque, so that they are popped in the order in which they came. */
+static inline void flush_deferred(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+    struct sy_node *node = worker->deferred;
+    worker->deferred = NULL;
+    if (!worker->runtime->deque_is_lifo) {
+        struct sy_node *reversed = NULL;
+        while (node) {
+            struct sy_node *next = sy_node_next(node);
+            sy_node_link(node, reversed);
+            reversed = node;
+            node = next;
+        }
+        node = reversed;
+    }
+    while (node) {
+        struct sy_node *next = sy_node_next(node);
+        local_put(worker, node, gq, dq);
+        node = next;
+    }
+    park_propagate(worker, gq, dq);
+}
+
+/* A task that became ready on this worker. */
+SY_INLINE void schedule_local(struct worker *worker, struct sy_task *task, const struct gq_ops *gq,
+                              const struct dq_ops *dq) {
+    worker->brought = true;
+    if (worker->runtime->config.lifo_cap > 0) {
+        struct sy_task *displaced = worker->lifo;
+        worker->lifo = task;
+        if (!displaced) {
+            return;
+        }
+        task = displaced;
+    }
+    local_put(worker, &task->node, gq, dq);
+    if (!worker->in_driver) {
+        fence_seq_cst(); /* I1 */
+        if (idle_wants_wake(&worker->runtime->idle)) {
+            runtime_notify(worker->runtime, worker);
+        }
+    }
+}
+
+/* A task from a thread that is no worker of this runtime. */
+SY_INLINE void schedule_global(struct sy_runtime *runtime, struct sy_task *task, const struct gq_ops *gq) {
+    struct sy_node *item = &task->node;
+    if (gq->push(runtime->global, item) != GQ_OK) {
+        size_t pushed = 0;
+        gq_mutex_push_batch(runtime->overflow, &item, 1, &pushed);
+        au64_fetch_add_relaxed(&runtime->outside_spills, 1);
+    }
+    fence_seq_cst(); /* I1, and R1 of runtime.c */
+    if (idle_wants_wake(&runtime->idle)) {
+        runtime_notify(runtime, NULL);
+    }
+    if (runtime_closed(runtime)) {
+        runtime_drain(runtime);
+    }
+}
+
+/* ---- taking tasks from somewhere ---- */
+
+/* From the global queue: one to run, and a fair share of the rest into the own deque. */
+static inline struct sy_task *global_take(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+    struct sy_runtime *runtime = worker->runtime;
+    if (gq->is_empty(runtime->global) && !(runtime->overflow && !gq_mutex_is_empty(runtime->overflow))) {
+        return NULL;
+    }
+    struct sy_node *items[WORKER_BATCH_MAX];
+    size_t share = gq->length(runtime->global) / runtime->config.workers + 1;
+    size_t max = share < runtime->config.global_batch ? share : runtime->config.global_batch;
+    size_t n = 0;
+    if (gq->pop_batch(runtime->global, items, max, &n) != GQ_OK) {
+        n = 0;
+    }
+    if (runtime->overflow && n < max && !gq_mutex_is_empty(runtime->overflow)) {
+        size_t more = 0;
+        gq_mutex_pop_batch(runtime->overflow, items + n, max - n, &more);
+        n += more;
+    }
+    if (n == 0) {
+        return NULL;
+    }
+    counter_add(&worker->counters.global_pops, n);
+    for (size_t i = 1; i < n; i++) {
+        local_put(worker, items[runtime->deque_is_lifo ? n - i : i], gq, dq);
+    }
+    return task_of(items[0]);
+}
+
+static inline struct sy_task *take_oldest(struct worker *worker, const struct dq_ops *dq) {
+    struct sy_node *oldest;
+    size_t one;
+    return dq->steal(worker->deque, NULL, 1, &oldest, &one) == DQ_OK ? task_of(oldest) : NULL;
+}
+
+/* Every k-th tick: housekeeping, and the far ends first. */
+static inline struct sy_task *at_interval(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+    reclaim_quiescent();
+    worker_tune(worker);
+    worker->until_global = worker->global_interval;
+    worker->oldest_first = !worker->oldest_first;
+    struct sy_task *task = worker->oldest_first ? take_oldest(worker, dq) : NULL;
+    return task ? task : global_take(worker, gq, dq);
+}
+
+SY_INLINE struct sy_task *take_lifo(struct worker *worker) {
+    struct sy_task *task = worker->lifo;
+    if (!task) {
+        return NULL;
+    }
+    worker->lifo = NULL;
+    if (worker->lifo_polls == worker->runtime->config.lifo_cap) {
+        defer(worker, task);
+        return NULL;
+    }
+    worker->lifo_polls++;
+    counter_add(&worker->counters.lifo_polls, 1);
+    return task;
+}
+
+SY_INLINE struct sy_task *take_local(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+    if (--worker->until_global == 0) {
+        struct sy_task *task = at_interval(worker, gq, dq);
+        if (task) {
+            return task;
+        }
+    }
+    struct sy_task *task = take_lifo(worker);
+    if (task) {
+        return task;
+    }
+    worker->lifo_polls = 0;
+    struct sy_node *node;
+    if (dq->pop(worker->deque, &node) == DQ_OK) {
+        return task_of(node);
+    }
+    if (worker->deferred) {
+        flush_deferred(worker, gq, dq);
+        if (dq->pop(worker->deque, &node) == DQ_OK) {
+            return task_of(node);
+        }
+    }
+    return global_take(worker, gq, dq);
+}
+
+/* One round over the others, from a random one on. A victim that answers RETRY had something: it is asked again. */
+static inline struct sy_task *steal(struct worker *worker, const struct dq_ops *dq) {
+    struct sy_runtime *runtime = worker->runtime;
+    unsigned n = runtime->config.workers;
+    unsigned start = (unsigned)((worker_random(worker) >> 32) % n);
+    for (unsigned i = 0; i < n; i++) {
+        struct worker *victim = &runtime->workers[(start + i) % n];
+        if (victim == worker || dq->is_empty(victim->deque)) {
+            continue;
+        }
+        struct sy_node *node;
+        size_t moved;
+        enum dq_status status;
+        do {
+            status = dq->steal(victim->deque, worker->deque, runtime->config.steal_batch, &node, &moved);
+        } while (status == DQ_RETRY);
+        if (status == DQ_OK) {
+            counter_add(&worker->counters.steals, moved);
+            counter_add(&worker->counters.steal_operations, 1);
+            return task_of(node);
+        }
+    }
+    return NULL;
+}
+
+/* Steals the reactor for a look. True: that brought tasks to the own queue. */
+static inline bool look_at_reactor(struct worker *worker) {
+    struct driver *driver = &worker->runtime->driver;
+    if (!driver_try_lock(driver, DRIVER_LOOKING)) {
+        return false;
+    }
+    worker->brought = false;
+    worker_look(worker);
+    driver_unlock(driver);
+    return worker->brought;
+}
+
+/* A busy worker looks at the reactor now and then, so that long queues starve neither sockets nor timers. */
+static inline void look_when_busy(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+    worker->until_reactor = worker->runtime->config.reactor_interval;
+    if (look_at_reactor(worker)) {
+        park_propagate(worker, gq, dq);
+    }
+}
+
+/* Looks everywhere, for spin_ns at least; NULL: there is nothing, or enough others are searching. */
+static inline struct sy_task *search(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+    struct sy_runtime *runtime = worker->runtime;
+    if (!worker->searching && !idle_start_searching(&runtime->idle)) {
+        return NULL;
+    }
+    worker->searching = true;
+    uint64_t until_ns = 0;
+    for (;;) {
+        struct sy_task *task = steal(worker, dq);
+        if (!task) {
+            task = global_take(worker, gq, dq);
+        }
+        if (!task && until_ns == 0 && look_at_reactor(worker)) {
+            task = take_local(worker, gq, dq);
+        }
+        if (task || runtime_closed(runtime) || runtime->config.spin_ns == 0) {
+            return task;
+        }
+        uint64_t now_ns = sy_now_ns();
+        if (until_ns == 0) {
+            until_ns = now_ns + runtime->config.spin_ns;
+        } else if (now_ns >= until_ns) {
+            return NULL;
+        }
+        reclaim_quiescent();
+        for (unsigned i = 0; i < WORKER_SPIN_PAUSES; i++) {
+            cpu_relax();
+        }
+    }
+}
+
+/* ---- running a task ---- */
+
+/* Its first pending poll gives a task a slot. Without memory for one it is polled again until there is some. */
+SY_INLINE bool own(struct worker *worker, struct sy_task *task) {
+    return task->slot != 0 || owned_add(&worker->runtime->owned, &worker->free_slots, task);
+}
+
+SY_INLINE void run(struct worker *worker, struct sy_task *task) {
+    if (state_begin(task)) {
+        task_cancel(task);
+        return;
+    }
+    struct sy_context *cx = &worker->context;
+    cx->waker.data = task;
+    cx->task = task;
+    cx->budget = worker->runtime->config.budget;
+    cx->yielded = false;
+    worker->woken = false;
+    counter_add(&worker->counters.polls, 1);
+    if (task->type->poll(sy_task_future(task), cx) == SY_READY) {
+        task_drop_future(task);
+        task_complete(task, 0);
+        return;
+    }
+    bool owned = own(worker, task);
+    switch (state_end_pending(task, cx->yielded || !owned)) {
+    case STATE_IDLE:
+        break;
+    case STATE_AGAIN:
+        counter_add(&worker->counters.yields, 1);
+        defer(worker, task);
+        break;
+    case STATE_CANCEL:
+        task_cancel(task);
+        break;
+    }
+}
+
+/* One tick: finds a task and runs it, or sleeps. */
+SY_INLINE void worker_tick(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+    struct sy_task *task = take_local(worker, gq, dq);
+    if (!task) {
+        task = search(worker, gq, dq);
+        if (!task) {
+            park(worker, gq, dq);
+            return;
+        }
+    }
+    if (worker->searching) {
+        park_found_work(worker, gq, dq);
+    }
+    if (worker->deferred && dq->is_empty(worker->deque)) {
+        flush_deferred(worker, gq, dq);
+    }
+    run(worker, task);
+    if (--worker->until_reactor == 0) {
+        look_when_busy(worker, gq, dq);
+    }
+}
+
+SY_INLINE void worker_loop(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+    while (!runtime_closed(worker->runtime)) {
+        worker_tick(worker, gq, dq);
+    }
+}
+
+/* ---- the end ---- */
+
+/* With the workers joined (or by a late pusher, with `worker` NULL): any task that is in a queue; NULL: there is none. */
+SY_INLINE struct sy_task *take_any(struct sy_runtime *runtime, struct worker *worker, const struct gq_ops *gq,
+                                   const struct dq_ops *dq) {
+    struct sy_node *node = NULL;
+    if (worker) {
+        struct sy_task *task = worker->lifo;
+        if (task) {
+            worker->lifo = NULL;
+            return task;
+        }
+        if (worker->deferred) {
+            node = worker->deferred;
+            worker->deferred = sy_node_next(node);
+            return task_of(node);
+        }
+        if (dq->pop(worker->deque, &node) == DQ_OK) {
+            return task_of(node);
+        }
+    }
+    size_t n = 0;
+    enum gq_status status;
+    do {
+        status = gq->pop_batch(runtime->global, &node, 1, &n);
+    } while (status == GQ_RETRY);
+    if (status != GQ_OK && runtime->overflow) {
+        gq_mutex_pop_batch(runtime->overflow, &node, 1, &n);
+    }
+    return n > 0 ? task_of(node) : NULL;
+}
+
+#endif
