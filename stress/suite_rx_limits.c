@@ -1,0 +1,280 @@
+/*
+ * The reactor at its limits, over every back end: time limits, interruptions, batches, and what runs out.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <fcntl.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
+#include <sys/prctl.h>
+#include <sys/syscall.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+
+#include "stress/support.h"
+#include "stress/support_alloc.h"
+#include "stress/support_rx.h"
+
+/* ---- time ---- */
+
+static void never_early(struct rig *rig, int rounds) {
+    uint64_t random = check_seed();
+    for (int i = 0; i < rounds; i++) {
+        int64_t limit_ns = (int64_t)(1 + check_random(&random) % (i % 2 ? 3000000 : 100000));
+        int64_t start_ns = check_now_ns();
+        CHECK_EQ(rig->ops->wait(rig->rx, limit_ns), 0);
+        CHECK(check_now_ns() - start_ns >= limit_ns);
+    }
+    CHECK_EQ(rig->ops->wait(rig->rx, 0), 0);
+}
+
+static void time_limits_round_up(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    never_early(&rig, 200);
+    rig_close(&rig);
+}
+
+/* Makes epoll_pwait2 unknown to this process, as an older kernel has it. */
+static bool forbid_pwait2(void) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 &&
+           syscall(SYS_epoll_pwait2, -1, NULL, 0, NULL, NULL, 0) < 0 && errno == ENOSYS;
+}
+
+static void time_limits_on_older_kernels(size_t variant) {
+    pid_t child = fork();
+    CHECK(child >= 0);
+    if (child == 0) {
+        if (!forbid_pwait2()) {
+            _exit(77);
+        }
+        struct rig rig;
+        rig_init(&rig, variant);
+        never_early(&rig, 50);
+        rig_close(&rig);
+        _exit(0);
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status));
+    if (WEXITSTATUS(status) == 77) {
+        check_skip("no system call filter allowed here (seccomp)");
+        return;
+    }
+    CHECK_EQ(WEXITSTATUS(status), 0);
+}
+
+static struct au32 alarms;
+
+static void count_alarm(int signal_number) {
+    (void)signal_number;
+    au32_fetch_add_relaxed(&alarms, 1);
+}
+
+/* Signals all the time, none restarting a call: waits return early or in time, never with an error. */
+static void interruptions(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    struct rig_link link = rig_link(&rig, AF_INET);
+    struct sigaction action = {.sa_handler = count_alarm}, before;
+    CHECK_EQ(sigaction(SIGALRM, &action, &before), 0);
+    struct itimerval often = {{0, 100}, {0, 100}}, never = {{0, 0}, {0, 0}};
+    CHECK_EQ(setitimer(ITIMER_REAL, &often, NULL), 0);
+    uint32_t first = au32_load_relaxed(&alarms), interrupted = 0;
+    for (int round = 0; round < 200 || interrupted < 20; round++) {
+        struct rx_op op;
+        char bytes[8];
+        rig_start(&rig, &op, RX_RECV, link.source, bytes, sizeof bytes);
+        uint32_t alarms_before = au32_load_relaxed(&alarms);
+        int64_t start_ns = check_now_ns();
+        CHECK_EQ(rig.ops->wait(rig.rx, 1000000), 0);
+        bool early = check_now_ns() - start_ns < 1000000;
+        CHECK(!early || au32_load_relaxed(&alarms) != alarms_before);
+        interrupted += early;
+        CHECK_EQ(send(link.peer, "abc", 3, 0), 3);
+        CHECK_EQ(rig_finish(&rig, &op), 3);
+    }
+    CHECK_EQ(setitimer(ITIMER_REAL, &never, NULL), 0);
+    CHECK_EQ(sigaction(SIGALRM, &before, NULL), 0);
+    CHECK(au32_load_relaxed(&alarms) > first);
+    rig_unlink(&rig, link);
+    rig_close(&rig);
+}
+
+static void wakes_before_a_wait(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    for (int round = 0; round < 100; round++) {
+        for (int i = 0; i <= round; i++) {
+            rig.ops->wake(rig.rx);
+        }
+        CHECK_EQ(rig.ops->wait(rig.rx, -1), 0);
+        int64_t start_ns = check_now_ns(); /* all of them were merged into that one */
+        CHECK_EQ(rig.ops->wait(rig.rx, 100000), 0);
+        CHECK(check_now_ns() - start_ns >= 100000);
+    }
+    rig_close(&rig);
+}
+
+/* ---- what runs out ---- */
+
+static void wrong_input(size_t variant) {
+    const struct rx_ops *ops = rx_all[variant / 2];
+    struct rx_config none = {.batch = 0}, huge = {.batch = UINT32_MAX};
+    struct rx *rx;
+    CHECK_EQ(ops->create(&rx, &none), -EINVAL);
+    CHECK_EQ(ops->create(&rx, &huge), -EINVAL);
+    CHECK(rx_find(ops->name) == ops);
+    CHECK(rx_find("no such back end") == NULL);
+    struct rig rig;
+    rig_init(&rig, variant);
+    struct rx_source *source;
+    int file = open("/proc/self/exe", O_RDONLY | O_CLOEXEC);
+    CHECK_EQ(rig.ops->register_fd(rig.rx, file, &source), -EPERM);
+    close(file);
+    CHECK_EQ(rig.ops->register_fd(rig.rx, file, &source), -EBADF);
+    rig_unlink(&rig, rig_link(&rig, AF_UNIX));
+    rig_close(&rig);
+}
+
+static void create_without_descriptors(size_t variant) {
+    const struct rx_ops *ops = rx_all[variant / 2];
+    struct rx_config config = {.batch = 16};
+    struct rlimit limit, lower;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    unsigned before = support_fd_count(), refused = 0;
+    for (rlim_t allowed = 0;; allowed++) {
+        struct rx *rx;
+        lower = (struct rlimit){.rlim_cur = allowed, .rlim_max = limit.rlim_max};
+        CHECK_EQ(setrlimit(RLIMIT_NOFILE, &lower), 0);
+        int error = ops->create(&rx, &config);
+        CHECK_EQ(setrlimit(RLIMIT_NOFILE, &limit), 0);
+        if (error == 0) {
+            ops->destroy(rx);
+            break;
+        }
+        CHECK_EQ(error, -EMFILE);
+        CHECK_EQ(support_fd_count(), before);
+        refused++;
+    }
+    CHECK(refused > 0);
+    CHECK_EQ(support_fd_count(), before);
+}
+
+static void out_of_memory(size_t variant) {
+    if (!support_alloc_can_fail()) {
+        check_skip("the sanitizer's allocator cannot be made to fail");
+        return;
+    }
+    const struct rx_ops *ops = rx_all[variant / 2];
+    struct rx_config config = {.batch = 16};
+    struct rx *rx = NULL;
+    int error;
+    int64_t live = support_alloc_live();
+    for (uint64_t allowed = 0;; allowed++) {
+        support_alloc_fail_after(allowed);
+        error = ops->create(&rx, &config);
+        support_alloc_fail_after(UINT64_MAX);
+        if (error == 0) {
+            break;
+        }
+        CHECK_EQ(error, -ENOMEM);
+        CHECK_EQ(support_alloc_live(), live);
+    }
+    int fds[2];
+    rig_socket_pair(AF_UNIX, fds);
+    struct rx_source *source;
+    support_alloc_fail_after(0);
+    error = ops->register_fd(rx, fds[0], &source);
+    support_alloc_fail_after(UINT64_MAX);
+    CHECK(error == 0 || error == -ENOMEM);
+    if (error) {
+        CHECK_EQ(ops->register_fd(rx, fds[0], &source), 0);
+    }
+    ops->deregister(rx, source);
+    ops->destroy(rx);
+    close(fds[0]);
+    close(fds[1]);
+    CHECK_EQ(support_alloc_live(), live);
+}
+
+static void operations_allocate_nothing_on(struct rig *rig, struct rig_link link) {
+    char bytes[8];
+    struct rx_op op;
+    uint64_t before = support_alloc_count();
+    for (int i = 0; i < 100; i++) {
+        rig_start(rig, &op, RX_RECV, link.source, bytes, sizeof bytes);
+        CHECK_EQ(send(link.peer, "abc", 3, 0), 3);
+        CHECK_EQ(rig_finish(rig, &op), 3);
+        CHECK_EQ(rig_do(rig, RX_READY_OUT, link.source, NULL, 0) != 0, 1);
+        rig_start(rig, &op, RX_RECV, link.source, bytes, sizeof bytes);
+        CHECK_EQ(rig_cancel(rig, &op), -ECANCELED);
+        rig->ops->wake(rig->rx);
+        CHECK(rig->ops->wait(rig->rx, -1) >= 0);
+    }
+    CHECK_EQ(support_alloc_count(), before);
+}
+
+static void operations_allocate_nothing(size_t variant) {
+    rig_over_families(variant, operations_allocate_nothing_on);
+}
+
+/* ---- batches ---- */
+
+static void batch_is_bounded(size_t variant) {
+    enum { LINKS = 64, BATCH = 4 };
+    struct rig rig;
+    rig_init_batch(&rig, variant, BATCH);
+    struct rig_link links[LINKS];
+    struct rx_op ops[LINKS];
+    char bytes[LINKS][8];
+    for (int i = 0; i < LINKS; i++) {
+        links[i] = rig_link(&rig, AF_UNIX);
+        rig_start(&rig, &ops[i], RX_RECV, links[i].source, bytes[i], sizeof bytes[i]);
+    }
+    uint32_t first = rx_probe_wakes(&rig.probe);
+    for (int i = 0; i < LINKS; i++) {
+        CHECK_EQ(send(links[i].peer, "abc", 3, 0), 3);
+    }
+    for (int seen = 0; seen < LINKS;) {
+        int events = rig.ops->wait(rig.rx, -1);
+        CHECK(events > 0 && events <= BATCH);
+        seen += events;
+        CHECK_EQ(rx_probe_wakes(&rig.probe) - first, seen);
+    }
+    for (int i = 0; i < LINKS; i++) {
+        CHECK_EQ(rig_finish(&rig, &ops[i]), 3);
+        rig_unlink(&rig, links[i]);
+    }
+    rig_close(&rig);
+}
+
+int main(int argc, char **argv) {
+    static const struct check_test tests[] = {
+        {"time_limits_round_up", time_limits_round_up},
+        {"time_limits_on_older_kernels", time_limits_on_older_kernels},
+        {"interruptions", interruptions},
+        {"wakes_before_a_wait", wakes_before_a_wait},
+        {"wrong_input", wrong_input},
+        {"create_without_descriptors", create_without_descriptors},
+        {"out_of_memory", out_of_memory},
+        {"operations_allocate_nothing", operations_allocate_nothing},
+        {"batch_is_bounded", batch_is_bounded},
+    };
+    const struct check_suite suite = {.title = "suite_rx_limits",
+                                      .tests = tests,
+                                      .test_count = sizeof tests / sizeof tests[0],
+                                      .variant_count = rx_variants(),
+                                      .variant_name = rx_variant_name};
+    return check_main(&suite, argc, argv);
+}

@@ -1,0 +1,253 @@
+/* See support_rx.h. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include "stress/support_rx.h"
+
+#include <arpa/inet.h>
+#include <fcntl.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+
+size_t rx_variants(void) {
+    return 2 * rx_count;
+}
+
+const char *rx_variant_name(size_t variant) {
+    static char name[64];
+    snprintf(name, sizeof name, "%s%s", rx_all[variant / 2]->name, variant % 2 ? "+try" : "");
+    return name;
+}
+
+/* ---- probe ---- */
+
+static void rx_probe_clone(void *data) {
+    ai64_fetch_add_relaxed(&((struct rx_probe *)data)->references, 1);
+}
+
+static void rx_probe_drop(void *data) {
+    int64_t before = ai64_fetch_sub_acq_rel(&((struct rx_probe *)data)->references, 1);
+    CHECK(before > 0);
+}
+
+static void rx_probe_wake_by_ref(void *data) {
+    struct rx_probe *probe = data;
+    au32_fetch_add_release(&probe->wakes, 1);
+    if (probe->hook) {
+        probe->hook(probe);
+    }
+    CHECK(sem_post(&probe->woken) == 0);
+}
+
+static void rx_probe_wake(void *data) {
+    rx_probe_wake_by_ref(data);
+    rx_probe_drop(data);
+}
+
+static const struct sy_waker_vtable rx_probe_vtable = {
+    .clone = rx_probe_clone, .wake = rx_probe_wake, .wake_by_ref = rx_probe_wake_by_ref, .drop = rx_probe_drop};
+
+void rx_probe_init(struct rx_probe *probe) {
+    *probe = (struct rx_probe){.hook = NULL};
+    CHECK(sem_init(&probe->woken, 0, 0) == 0);
+}
+
+struct sy_waker rx_probe_waker(struct rx_probe *probe) {
+    return (struct sy_waker){&rx_probe_vtable, probe};
+}
+
+uint32_t rx_probe_wakes(const struct rx_probe *probe) {
+    return au32_load_acquire(&probe->wakes);
+}
+
+void rx_probe_close(struct rx_probe *probe) {
+    CHECK_EQ(ai64_load_relaxed(&probe->references), 0);
+    sem_destroy(&probe->woken);
+}
+
+void rx_probe_close_shared(struct rx_probe *probe) {
+    while (ai64_load_acquire(&probe->references) > 0) {
+        sched_yield();
+    }
+    rx_probe_close(probe);
+}
+
+/* ---- rig ---- */
+
+void rig_init_batch(struct rig *rig, size_t variant, unsigned batch) {
+    struct rx_config config = {.batch = batch, .speculative = variant % 2};
+    rig->ops = rx_all[variant / 2];
+    CHECK_EQ(rig->ops->create(&rig->rx, &config), 0);
+    rx_probe_init(&rig->probe);
+    rig->waker = rx_probe_waker(&rig->probe);
+}
+
+void rig_init(struct rig *rig, size_t variant) {
+    rig_init_batch(rig, variant, 64);
+}
+
+void rig_close(struct rig *rig) {
+    rig->ops->destroy(rig->rx);
+    rx_probe_close(&rig->probe);
+}
+
+struct rx_source *rig_register(struct rig *rig, int fd) {
+    struct rx_source *source = NULL;
+    CHECK_EQ(rig->ops->register_fd(rig->rx, fd, &source), 0);
+    CHECK_EQ(rx_source_fd(source), fd);
+    return source;
+}
+
+void rig_deregister_and_close(struct rig *rig, struct rx_source *source) {
+    int fd = rx_source_fd(source);
+    rig->ops->deregister(rig->rx, source);
+    CHECK_EQ(close(fd), 0);
+}
+
+void rig_wait_for_wake(struct rig *rig, uint32_t wakes) {
+    while (rx_probe_wakes(&rig->probe) == wakes) {
+        CHECK(rig->ops->wait(rig->rx, -1) >= 0);
+    }
+}
+
+int64_t rig_finish(struct rig *rig, struct rx_op *op) {
+    for (;;) {
+        uint32_t wakes = rx_probe_wakes(&rig->probe);
+        if (rig->ops->poll(rig->rx, op, &rig->waker) == RX_DONE) {
+            return op->result;
+        }
+        rig_wait_for_wake(rig, wakes);
+    }
+}
+
+int64_t rig_do(struct rig *rig, enum rx_kind kind, struct rx_source *source, void *buffer, size_t length) {
+    struct rx_op op;
+    rx_op_init(&op, kind, source, buffer, length);
+    return rig_finish(rig, &op);
+}
+
+void rig_settle(struct rig *rig) {
+    while (rig->ops->wait(rig->rx, 0) > 0) {
+    }
+}
+
+void rig_start(struct rig *rig, struct rx_op *op, enum rx_kind kind, struct rx_source *source, void *buffer,
+               size_t length) {
+    rig_settle(rig);
+    rx_op_init(op, kind, source, buffer, length);
+    CHECK_EQ(rig->ops->poll(rig->rx, op, &rig->waker), RX_PENDING);
+    rig_settle(rig);
+    CHECK_EQ(rig->ops->poll(rig->rx, op, &rig->waker), RX_PENDING);
+}
+
+int64_t rig_cancel(struct rig *rig, struct rx_op *op) {
+    return rig->ops->cancel(rig->rx, op) == RX_DONE ? op->result : rig_finish(rig, op);
+}
+
+/* ---- a waiter ---- */
+
+static void *rig_waiter_run(void *argument) {
+    struct rig_waiter *waiter = argument;
+    while (!au32_load_acquire(&waiter->stop)) {
+        CHECK(waiter->rig->ops->wait(waiter->rig->rx, -1) >= 0);
+        waiter->waits++;
+    }
+    return NULL;
+}
+
+void rig_waiter_start(struct rig_waiter *waiter, struct rig *rig) {
+    *waiter = (struct rig_waiter){.rig = rig};
+    CHECK_EQ(pthread_create(&waiter->thread, NULL, rig_waiter_run, waiter), 0);
+}
+
+void rig_waiter_stop(struct rig_waiter *waiter) {
+    au32_store_release(&waiter->stop, 1);
+    waiter->rig->ops->wake(waiter->rig->rx);
+    CHECK_EQ(pthread_join(waiter->thread, NULL), 0);
+}
+
+int64_t rig_finish_asleep(struct rig *rig, struct rx_op *op, struct rx_probe *probe) {
+    struct sy_waker waker = rx_probe_waker(probe);
+    while (rig->ops->poll(rig->rx, op, &waker) == RX_PENDING) {
+        while (sem_wait(&probe->woken)) {
+            CHECK_EQ(errno, EINTR);
+        }
+    }
+    return op->result;
+}
+
+/* ---- sockets ---- */
+
+int rig_tcp_socket(void) {
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0);
+    return fd;
+}
+
+int rig_tcp_listen(int backlog, struct sockaddr_in *address) {
+    int fd = rig_tcp_socket();
+    *address = (struct sockaddr_in){.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof *address;
+    CHECK_EQ(bind(fd, (struct sockaddr *)address, size), 0);
+    CHECK_EQ(getsockname(fd, (struct sockaddr *)address, &size), 0);
+    CHECK_EQ(listen(fd, backlog), 0);
+    return fd;
+}
+
+/* A blocking connect and accept, made non-blocking afterwards. */
+static void tcp_pair(int out[2]) {
+    struct sockaddr_in address;
+    int listener = rig_tcp_listen(1, &address), one = 1;
+    CHECK_EQ(fcntl(listener, F_SETFL, 0), 0);
+    out[0] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK_EQ(connect(out[0], (struct sockaddr *)&address, sizeof address), 0);
+    out[1] = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    CHECK(out[1] >= 0);
+    CHECK_EQ(fcntl(out[0], F_SETFL, O_NONBLOCK), 0);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(setsockopt(out[i], IPPROTO_TCP, TCP_NODELAY, &one, sizeof one), 0);
+    }
+    close(listener);
+}
+
+void rig_socket_pair(int family, int out[2]) {
+    if (family == AF_UNIX) {
+        CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, out), 0);
+    } else {
+        tcp_pair(out);
+    }
+}
+
+bool rig_raise_descriptor_limit(rlim_t wanted) {
+    struct rlimit limit;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    if (limit.rlim_cur < wanted) {
+        limit.rlim_cur = wanted;
+        limit.rlim_max = limit.rlim_max < wanted ? wanted : limit.rlim_max;
+    }
+    return setrlimit(RLIMIT_NOFILE, &limit) == 0;
+}
+
+struct rig_link rig_link(struct rig *rig, int family) {
+    int fds[2];
+    rig_socket_pair(family, fds);
+    return (struct rig_link){rig_register(rig, fds[0]), fds[1]};
+}
+
+void rig_unlink(struct rig *rig, struct rig_link link) {
+    rig_deregister_and_close(rig, link.source);
+    close(link.peer);
+}
+
+void rig_over_families(size_t variant, void (*test)(struct rig *rig, struct rig_link link)) {
+    static const int families[] = {AF_UNIX, AF_INET};
+    for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
+        struct rig rig;
+        rig_init(&rig, variant);
+        struct rig_link link = rig_link(&rig, families[i]);
+        test(&rig, link);
+        rig_unlink(&rig, link);
+        rig_close(&rig);
+    }
+}

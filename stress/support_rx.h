@@ -1,0 +1,110 @@
+/*
+ * What the reactor suites share. A variant is a back end with one policy of the speculative first try; a rig is a
+ * reactor under test with a probe, the waker that counts. The helpers keep to the contract, so they serve completion
+ * back ends as well.
+ */
+#ifndef STEALYARD_STRESS_SUPPORT_RX_H
+#define STEALYARD_STRESS_SUPPORT_RX_H
+
+#ifndef _GNU_SOURCE
+#error "define _GNU_SOURCE before the first #include"
+#endif
+
+#include <netinet/in.h>
+#include <pthread.h>
+#include <semaphore.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+
+#include "queues/atomics.h"
+#include "reactor/reactor.h"
+#include "stress/check.h"
+
+/* A waker that counts its wakes and its references; `woken` is posted once per wake. */
+struct rx_probe {
+    struct au32 wakes;
+    struct ai64 references;
+    sem_t woken;
+    void (*hook)(struct rx_probe *probe); /* called at each wake, inside it; may be NULL */
+};
+
+struct rig {
+    const struct rx_ops *ops;
+    struct rx *rx;
+    struct rx_probe probe;
+    struct sy_waker waker; /* of the probe */
+};
+
+size_t rx_variants(void);
+const char *rx_variant_name(size_t variant);
+
+void rx_probe_init(struct rx_probe *probe);
+struct sy_waker rx_probe_waker(struct rx_probe *probe);
+uint32_t rx_probe_wakes(const struct rx_probe *probe);
+
+/* Checks that every reference was given back. */
+void rx_probe_close(struct rx_probe *probe);
+
+/* The same while another thread may still be inside a wake: waits until it has given its reference back. */
+void rx_probe_close_shared(struct rx_probe *probe);
+
+/* A rig must not move once its waker is made. */
+void rig_init(struct rig *rig, size_t variant);
+void rig_init_batch(struct rig *rig, size_t variant, unsigned batch);
+void rig_close(struct rig *rig);
+
+struct rx_source *rig_register(struct rig *rig, int fd);
+void rig_deregister_and_close(struct rig *rig, struct rx_source *source);
+
+/* Polls, and where it is pending waits for its wake and polls again. Returns the result. */
+int64_t rig_finish(struct rig *rig, struct rx_op *op);
+
+/* One operation from beginning to end. */
+int64_t rig_do(struct rig *rig, enum rx_kind kind, struct rx_source *source, void *buffer, size_t length);
+
+/* An operation that must not be done yet. */
+void rig_start(struct rig *rig, struct rx_op *op, enum rx_kind kind, struct rx_source *source, void *buffer,
+               size_t length);
+
+/* The wait without limit until the probe was woken once more than `wakes` times. */
+void rig_wait_for_wake(struct rig *rig, uint32_t wakes);
+
+/* Takes whatever events are there, such as those of registration. */
+void rig_settle(struct rig *rig);
+
+int64_t rig_cancel(struct rig *rig, struct rx_op *op);
+
+/* A thread that waits all the time. */
+struct rig_waiter {
+    struct rig *rig;
+    pthread_t thread;
+    struct au32 stop;
+    uint64_t waits; /* read after rig_waiter_stop */
+};
+
+void rig_waiter_start(struct rig_waiter *waiter, struct rig *rig);
+void rig_waiter_stop(struct rig_waiter *waiter);
+
+/* As rig_finish, beside a waiter: in between sleeps until the probe is woken. */
+int64_t rig_finish_asleep(struct rig *rig, struct rx_op *op, struct rx_probe *probe);
+
+/* Two connected sockets, of which the reactor knows the first. */
+struct rig_link {
+    struct rx_source *source;
+    int peer;
+};
+
+struct rig_link rig_link(struct rig *rig, int family);
+void rig_unlink(struct rig *rig, struct rig_link link);
+
+/* Runs the test over a Unix and a TCP link, each with a fresh reactor. */
+void rig_over_families(size_t variant, void (*test)(struct rig *rig, struct rig_link link));
+
+void rig_socket_pair(int family, int out[2]); /* AF_UNIX, or a TCP connection over loopback with AF_INET */
+int rig_tcp_listen(int backlog, struct sockaddr_in *address);
+int rig_tcp_socket(void);
+
+/* Raises the soft limit of descriptors; false: not allowed. */
+bool rig_raise_descriptor_limit(rlim_t wanted);
+
+#endif
