@@ -92,7 +92,7 @@ pub fn print_list(json: bool) {
         .iter()
         .map(|entry| {
             let (name, summary, ops) = (entry.name, entry.summary, entry.ops);
-            format!("{{\"name\":\"{name}\",\"summary\":\"{summary}\",\"ops_per_iteration\":{ops}}}")
+            format!("{{\"name\":\"{name}\",\"summary\":\"{summary}\",\"ops\":{ops}}}")
         })
         .collect();
     println!("{{\"peer\":\"{PEER}\",\"workloads\":[{}]}}", rows.join(","));
