@@ -27,7 +27,7 @@ int sy_socket_from_fd(struct sy_socket *socket, struct sy_runtime *runtime, int 
         return error;
     }
     struct rx_source *source;
-    error = sy_runtime_rx_ops(runtime)->register_fd(sy_runtime_rx(runtime), fd, &source);
+    error = driver_register(&runtime->driver, fd, &source);
     if (error) {
         return error;
     }
@@ -36,7 +36,7 @@ int sy_socket_from_fd(struct sy_socket *socket, struct sy_runtime *runtime, int 
 }
 
 void sy_socket_release(struct sy_socket *socket) {
-    sy_runtime_rx_ops(socket->runtime)->deregister(sy_runtime_rx(socket->runtime), socket->source);
+    driver_deregister(&socket->runtime->driver, socket->source);
     socket->source = NULL;
     socket->fd = -1;
 }
