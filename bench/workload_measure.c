@@ -1,7 +1,7 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
 #include <time.h>
 
 #include "bench/workload_measure.h"
@@ -76,6 +76,25 @@ static uint64_t process_cpu_ns(void) {
     return (uint64_t)time.tv_sec * 1000000000 + (uint64_t)time.tv_nsec;
 }
 
+/*
+ * The high-water mark of this program's own memory, 0 if unknown. Not getrusage's ru_maxrss: that survives exec, so it
+ * would tell the size of whoever started us.
+ */
+static long peak_rss_kib(void) {
+    FILE *status = fopen("/proc/self/status", "r");
+    char line[256];
+    long kib = 0;
+    while (status && kib == 0 && fgets(line, sizeof line, status)) {
+        if (sscanf(line, "VmHWM: %ld", &kib) != 1) {
+            kib = 0;
+        }
+    }
+    if (status) {
+        fclose(status);
+    }
+    return kib;
+}
+
 static int compare_u64(const void *a, const void *b) {
     uint64_t x, y;
     memcpy(&x, a, sizeof x);
@@ -140,7 +159,6 @@ static void take_samples(const struct workload *workload, struct workload_run *r
 void workload_measure(const struct workload *workload, struct workload_run *run, uint64_t budget_ms,
                       struct workload_measured *measured) {
     struct workload_counters before;
-    struct rusage usage;
     uint64_t budget_ns = budget_ms * 1000000;
     memset(measured, 0, sizeof *measured);
     if (warm_up(workload, run, budget_ns)) {
@@ -152,6 +170,5 @@ void workload_measure(const struct workload *workload, struct workload_run *run,
         counters_add(&measured->counters, &before, -1);
         measured->median_ns = median(measured->samples_ns, measured->iterations);
     }
-    getrusage(RUSAGE_SELF, &usage);
-    measured->peak_rss_kib = usage.ru_maxrss;
+    measured->peak_rss_kib = peak_rss_kib();
 }

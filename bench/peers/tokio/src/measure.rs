@@ -89,13 +89,12 @@ fn process_cpu_ns() -> u64 {
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
-fn peak_rss_kib() -> i64 {
-    // SAFETY: rusage is plain integers, for which zero is a value, and getrusage writes to no more than it.
-    unsafe {
-        let mut usage: libc::rusage = std::mem::zeroed();
-        libc::getrusage(libc::RUSAGE_SELF, &mut usage);
-        usage.ru_maxrss
-    }
+/// The high-water mark of this program's own memory, 0 if unknown. Not getrusage's ru_maxrss: that survives exec, so it
+/// would tell the size of whoever started us.
+fn peak_rss_kib() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"));
+    line.and_then(|rest| rest.split_whitespace().next()?.parse().ok()).unwrap_or(0)
 }
 
 fn median(samples: &[u64]) -> f64 {
