@@ -38,6 +38,7 @@ static inline struct item *create_items(size_t n) {
 /* Pushes an item whose contents are its index; false: the deque is full. */
 static inline bool push_item(const struct dq_ops *ops, struct dq *deque, struct item *items, size_t index) {
     items[index].payload = ~(uint64_t)index;
+    sy_node_link(&items[index].node, &items[index].node); /* as some earlier queue may have left it */
     enum dq_status status = ops->push(deque, &items[index].node);
     CHECK(status == DQ_OK || status == DQ_FULL);
     return status == DQ_OK;

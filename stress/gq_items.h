@@ -16,6 +16,12 @@ struct item {
     unsigned taken;   /* plain: whoever has the item has it alone */
 };
 
+/* Its node, with a link as some earlier queue may have left it. */
+static inline struct sy_node *dirty(struct item *item) {
+    sy_node_link(&item->node, &item->node);
+    return &item->node;
+}
+
 static inline bool starts_with(const char *text, const char *start) {
     return strncmp(text, start, strlen(start)) == 0;
 }

@@ -236,7 +236,6 @@ struct parking {
     struct threads_rounds rounds;
     struct au32 announced, told;
     bool seen_sleeper;
-    size_t repetitions;
 };
 
 /* Returns whether the other would have slept unseen. */
@@ -259,8 +258,7 @@ static bool parking_would_sleep; /* of this round; handed over by the meeting */
 static void parking_member(size_t index, void *shared) {
     struct parking *p = shared;
     uint64_t round = 0;
-    for (size_t i = 0; i < p->repetitions; i++) {
-        threads_meet(&p->rounds, &round);
+    for (size_t i = 0; threads_round(&p->rounds, &round, index, i); i++) {
         if (index == 0) {
             CHECK(!park_owner(p, &round, &parking_would_sleep));
             continue;
@@ -278,8 +276,7 @@ static void parking_member(size_t index, void *shared) {
 
 static void is_empty_never_too_early(size_t variant) {
     struct reclaim *reclaim = create_reclaim();
-    struct parking parking = {.ops = implementations[variant], .rounds = {.members = 2}};
-    parking.repetitions = threads_scaled(400000);
+    struct parking parking = {.ops = implementations[variant], .rounds = threads_rounds_of(2, threads_scaled(400000))};
     parking.deque = create(parking.ops, 4, reclaim);
     threads_run(2, parking_member, &parking);
     parking.ops->destroy(parking.deque);

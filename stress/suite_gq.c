@@ -37,7 +37,7 @@ static void alone(size_t variant) {
         if (check_random(&random) % 2) {
             n = n < count - in ? n : count - in;
             for (size_t i = 0; i < n; i++) {
-                batch[i] = &items[in + i].node;
+                batch[i] = dirty(&items[in + i]);
             }
             enum gq_status status = n == 1 ? ops->push(queue, batch[0]) : ops->push_batch(queue, batch, n, &done);
             done = n == 1 ? status == GQ_OK : done;
@@ -71,7 +71,7 @@ static void push_some(struct crowd *crowd, struct item *from, size_t n) {
     struct sy_node *batch[BATCH_MAX];
     size_t done = 0;
     for (size_t i = 0; i < n; i++) {
-        batch[i] = &from[i].node;
+        batch[i] = dirty(&from[i]);
     }
     while (done < n) {
         size_t now = 0;
@@ -185,11 +185,10 @@ struct parking {
     struct threads_rounds rounds;
     struct au32 announced, told;
     bool seen_sleeper; /* by the pusher, in this round */
-    size_t repetitions;
 };
 
 static void park_push(struct parking *p) {
-    CHECK_EQ(p->ops->push(p->queue, &p->item.node), GQ_OK);
+    CHECK_EQ(p->ops->push(p->queue, dirty(&p->item)), GQ_OK);
     fence_seq_cst();
     p->seen_sleeper = au32_load_relaxed(&p->announced) != 0;
     au32_store_release(&p->told, 1);
@@ -222,9 +221,8 @@ static void parking_member(size_t index, void *shared) {
     struct parking *p = shared;
     uint64_t round = 0;
     attach(p->ops, p->queue);
-    for (size_t i = 0; i < p->repetitions; i++) {
+    for (size_t i = 0; threads_round(&p->rounds, &round, index, i); i++) {
         bool would_sleep = false;
-        threads_meet(&p->rounds, &round);
         if (index == 0) {
             park_push(p);
         } else {
@@ -240,8 +238,7 @@ static void parking_member(size_t index, void *shared) {
 }
 
 static void is_empty_never_too_early(size_t variant) {
-    struct parking parking = {.ops = implementations[variant], .rounds = {.members = 2}};
-    parking.repetitions = threads_scaled(400000);
+    struct parking parking = {.ops = implementations[variant], .rounds = threads_rounds_of(2, threads_scaled(400000))};
     parking.queue = create(parking.ops, 16, 2);
     threads_run(2, parking_member, &parking);
     parking.ops->destroy(parking.queue);

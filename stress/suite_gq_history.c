@@ -23,7 +23,6 @@ struct recording {
     struct item *items;
     struct threads_rounds rounds;
     struct au64 clock;
-    size_t repetitions;
     size_t logged[RECORD_THREADS];
     struct history_event events[RECORD_THREADS][RECORD_LOG];
 };
@@ -40,7 +39,7 @@ static void record(struct recording *r, size_t index, enum history_kind kind, si
 
 static void record_push(struct recording *r, size_t index, size_t value) {
     uint64_t invoked = moment(r);
-    if (r->ops->push(r->queue, &r->items[value].node) == GQ_OK) {
+    if (r->ops->push(r->queue, dirty(&r->items[value])) == GQ_OK) {
         record(r, index, HISTORY_PUSH, value, invoked, moment(r));
     }
 }
@@ -100,8 +99,7 @@ static void judge_recording(struct recording *r) {
 static void recording_member(size_t index, void *shared) {
     struct recording *r = shared;
     uint64_t round = 0, random = check_seed() + index;
-    for (size_t i = 0; i < r->repetitions; i++) {
-        threads_meet(&r->rounds, &round);
+    for (size_t i = 0; threads_round(&r->rounds, &round, index, i); i++) {
         attach(r->ops, r->queue);
         record_run(r, index, &random);
         detach(r->ops, r->queue);
@@ -119,8 +117,7 @@ static void recorded_history(size_t variant) {
         return;
     }
     static struct recording recording;
-    recording = (struct recording){.ops = ops, .rounds = {.members = RECORD_THREADS}};
-    recording.repetitions = threads_scaled(50000);
+    recording = (struct recording){.ops = ops, .rounds = threads_rounds_of(RECORD_THREADS, threads_scaled(50000))};
     recording.items = calloc(RECORD_VALUES, sizeof *recording.items);
     recording.queue = create(ops, 16, RECORD_THREADS);
     threads_run(RECORD_THREADS, recording_member, &recording);

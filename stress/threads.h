@@ -71,12 +71,21 @@ static inline void threads_run(size_t n, void (*run)(size_t index, void *shared)
 /* A barrier for many short rounds: spins first, so that the threads leave it close together. */
 struct threads_rounds {
     struct au64 arrived;
-    size_t members;
+    struct au32 over;
+    size_t members, repetitions;
+    int64_t deadline_ns; /* on a busy machine the rounds end earlier */
 };
 
-/* `*round` is the caller's own count of rounds, 0 at first. */
-static inline void threads_meet(struct threads_rounds *rounds, uint64_t *round) {
-    uint64_t all = ++*round * rounds->members;
+#define THREADS_ROUNDS_NS INT64_C(1000000000)
+
+static inline struct threads_rounds threads_rounds_of(size_t members, size_t repetitions) {
+    return (struct threads_rounds){
+        .members = members, .repetitions = repetitions, .deadline_ns = check_now_ns() + THREADS_ROUNDS_NS};
+}
+
+/* `*meetings` is the caller's own count, 0 at first. */
+static inline void threads_meet(struct threads_rounds *rounds, uint64_t *meetings) {
+    uint64_t all = ++*meetings * rounds->members;
     unsigned spins = 0;
     au64_fetch_add_acq_rel(&rounds->arrived, 1);
     while (au64_load_acquire(&rounds->arrived) < all) {
@@ -84,6 +93,15 @@ static inline void threads_meet(struct threads_rounds *rounds, uint64_t *round) 
             sched_yield();
         }
     }
+}
+
+/* Begins round `i`, or says that it is over. A round must have a meeting of its own, or members may disagree. */
+static inline bool threads_round(struct threads_rounds *rounds, uint64_t *meetings, size_t member, size_t i) {
+    if (member == 0 && (i == rounds->repetitions || check_now_ns() > rounds->deadline_ns)) {
+        au32_store_relaxed(&rounds->over, 1);
+    }
+    threads_meet(rounds, meetings);
+    return !au32_load_relaxed(&rounds->over);
 }
 
 #endif

@@ -1,0 +1,58 @@
+#!/bin/bash
+# ctest-timeout: 300
+# ctest-plain-only: yes
+# Can the suites see a wrong memory order at all? Builds them with every order weakened to relaxed: ThreadSanitizer has
+# to report a data race, in the file that the order belongs to. Each is built in its right orders too, where it must
+# report none. gq_mutex is not among them: a lock orders it, so there is nothing to weaken.
+set -u
+cd "$(dirname "$0")/.." || exit 1
+work=$(mktemp -d) || exit 1
+trap 'rm -rf "$work"' EXIT
+compiler=${CC:-cc}
+
+if ! pkg-config --exists liburcu-qsbr; then
+    echo "SKIP: liburcu is missing (Debian: apt-get install liburcu-dev)"
+    exit 77
+fi
+read -ra urcu <<<"$(pkg-config --cflags --libs liburcu-qsbr)"
+
+# build <suite> <program> [flag...]
+build() {
+    local suite=$1 program=$2
+    shift 2
+    "$compiler" -std=gnu11 -O1 -g -I. -fsanitize=thread "$@" "stress/$suite.c" -o "$program" "${urcu[@]}" -pthread -lm
+}
+
+echo 'int main(void) { return 0; }' >"$work/empty.c"
+if ! "$compiler" -fsanitize=thread "$work/empty.c" -o "$work/empty" 2>"$work/log" || ! "$work/empty"; then
+    echo "SKIP: $compiler -fsanitize=thread makes no program that runs here"
+    exit 77
+fi
+
+failed=0
+# expect <race|clean> <suite> <only> <file>
+expect() {
+    local what=$1 suite=$2 only=$3 file=$4 program=$work/$1-$2 flags=()
+    [ "$what" = race ] && flags=(-DSY_ATOMICS_WEAKEN)
+    [ -x "$program" ] || build "$suite" "$program" "${flags[@]}" || exit 1
+    TSAN_OPTIONS=halt_on_error=1:exitcode=66 timeout 100 "$program" --only "$only" --seed 1 >"$work/log" 2>&1
+    local status=$?
+    if [ "$what" = race ] && { [ $status -ne 66 ] || ! grep -q "SUMMARY: ThreadSanitizer: data race .*$file" "$work/log"; }; then
+        tail -n 40 "$work/log"
+        echo "FAIL: $suite --only $only saw no race in $file with every order relaxed (exit status $status)"
+        failed=1
+    elif [ "$what" = clean ] && [ $status -ne 0 ]; then
+        tail -n 40 "$work/log"
+        echo "FAIL: $suite --only $only is not clean in its right orders (exit status $status)"
+        failed=1
+    else
+        echo "ok   $what $suite --only $only"
+    fi
+}
+
+for what in clean race; do
+    expect $what suite_dq dq_chase_lev/growth_under_theft dq_chase_lev.h
+    expect $what suite_dq dq_chase_lev/exactly_once dq_
+    expect $what unit_atomics release_is_seen_by_acquire unit_atomics.c
+done
+exit $failed
