@@ -20,7 +20,7 @@ static bool run_workload(const struct workload_options *options) {
     if (workload->setup) {
         workload->setup(&run);
     }
-    workload_measure(workload, &run, options->budget_ms, &measured);
+    workload_measure(workload, &run, options->budget_ms, options->iterations, &measured);
     if (workload->finish) {
         workload->finish(&run);
     }

@@ -140,31 +140,42 @@ static bool warm_up(const struct workload *workload, struct workload_run *run, u
     return true;
 }
 
+struct plan {
+    uint64_t budget_ns;
+    uint64_t iterations; /* 0: as many as fit */
+};
+
 /* Iterations for as long as the budget lasts; five at least, unless they would take twice the budget. */
-static void take_samples(const struct workload *workload, struct workload_run *run, uint64_t budget_ns,
+static bool is_enough(const struct plan *plan, size_t iterations, uint64_t spent_ns) {
+    if (plan->iterations > 0) {
+        return iterations == plan->iterations;
+    }
+    return spent_ns >= 2 * plan->budget_ns || (spent_ns >= plan->budget_ns && iterations >= LEAST_ITERATIONS);
+}
+
+static void take_samples(const struct workload *workload, struct workload_run *run, const struct plan *plan,
                          struct workload_measured *measured) {
     size_t room = 0;
     uint64_t start_ns = sy_now_ns();
-    uint64_t spent_ns;
+    uint64_t after_ns;
     bool ok;
     do {
         uint64_t before_ns = sy_now_ns();
         ok = workload->iterate(run);
-        uint64_t after_ns = sy_now_ns();
+        after_ns = sy_now_ns();
         samples_append(measured, &room, after_ns - before_ns);
-        spent_ns = after_ns - start_ns;
-    } while (ok && (spent_ns < budget_ns || (measured->iterations < LEAST_ITERATIONS && spent_ns < 2 * budget_ns)));
+    } while (ok && !is_enough(plan, measured->iterations, after_ns - start_ns));
 }
 
 void workload_measure(const struct workload *workload, struct workload_run *run, uint64_t budget_ms,
-                      struct workload_measured *measured) {
+                      uint64_t iterations, struct workload_measured *measured) {
     struct workload_counters before;
-    uint64_t budget_ns = budget_ms * 1000000;
+    struct plan plan = {.budget_ns = budget_ms * 1000000, .iterations = iterations};
     memset(measured, 0, sizeof *measured);
-    if (warm_up(workload, run, budget_ns)) {
+    if (iterations > 0 || warm_up(workload, run, plan.budget_ns)) {
         counters_read(run->runtime, &before);
         uint64_t cpu_ns = process_cpu_ns();
-        take_samples(workload, run, budget_ns, measured);
+        take_samples(workload, run, &plan, measured);
         measured->cpu_ns = process_cpu_ns() - cpu_ns;
         counters_read(run->runtime, &measured->counters);
         counters_add(&measured->counters, &before, -1);

@@ -21,9 +21,12 @@ struct workload_measured {
     long peak_rss_kib;
 };
 
-/* Ends early when an iteration fails (run->failure tells). */
+/*
+ * Warms up and takes samples for budget_ms; or runs exactly `iterations` and nothing before them, if that is not 0.
+ * Ends early when an iteration fails (run->failure tells).
+ */
 void workload_measure(const struct workload *workload, struct workload_run *run, uint64_t budget_ms,
-                      struct workload_measured *measured);
+                      uint64_t iterations, struct workload_measured *measured);
 
 /* The name of a counter of the struct above and where its value is, for index 0, 1, …; NULL past the end. */
 const char *workload_counter_at(unsigned index, const struct workload_counters *counters, uint64_t *value);

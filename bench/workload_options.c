@@ -8,7 +8,7 @@
 
 #include "bench/workload_options.h"
 
-enum { BUDGET_MS = 300, BUDGET_MS_MAX = 3600000, SEED = 1 };
+enum { BUDGET_MS = 300, BUDGET_MS_MAX = 3600000, ITERATIONS_MAX = 1000000000, SEED = 1 };
 
 /* The fields of struct sy_config that --set reaches. */
 struct knob {
@@ -150,6 +150,8 @@ static bool parse_valued(const char *flag, const char *value, struct workload_op
         return parse_number(flag, value, 0, UINT64_MAX, &config->seed);
     } else if (strcmp(flag, "--budget-ms") == 0) {
         return parse_number(flag, value, 1, BUDGET_MS_MAX, &options->budget_ms);
+    } else if (strcmp(flag, "--iterations") == 0) {
+        return parse_number(flag, value, 1, ITERATIONS_MAX, &options->iterations);
     } else {
         *known = false;
     }
@@ -173,8 +175,8 @@ static bool parse_flags(int argc, char **argv, struct workload_options *options)
             return false;
         } else if (!known) {
             return refuse(
-                "unknown flag \"%s\"; there are: --workload, --workers, --budget-ms, --seed, --queue, --deque, "
-                "--reactor, --dynamic, --set, --list, --json, --help",
+                "unknown flag \"%s\"; there are: --workload, --workers, --budget-ms, --iterations, --seed, --queue, "
+                "--deque, --reactor, --dynamic, --set, --list, --json, --help",
                 argv[i]);
         } else if (++i == argc) {
             return refuse("%s wants a value after it", argv[i - 1]);
@@ -216,6 +218,7 @@ void workload_print_help(void) {
     printf("\n"
            "  --workers N        worker threads (default: the online processors)\n"
            "  --budget-ms MS     how long to measure (default %d)\n"
+           "  --iterations N     exactly so many and no warm-up, for counting instructions\n"
            "  --seed S           of the order in which victims are tried, and of message contents (default %d)\n"
            "  --queue NAME       the global queue\n"
            "  --deque NAME       the workers' deque\n"

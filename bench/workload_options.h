@@ -10,6 +10,7 @@ struct workload_options {
     enum workload_request request;
     const struct workload *workload;
     uint64_t budget_ms;
+    uint64_t iterations;     /* exactly so many, without warm-up; 0: as the budget has it */
     struct sy_config config; /* workers filled in */
 };
 

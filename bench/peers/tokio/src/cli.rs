@@ -10,6 +10,8 @@ pub struct Options {
     pub workload: &'static Entry,
     pub workers: usize,
     pub budget_ms: u64,
+    /// Exactly so many, without warm-up; 0: as the budget has it.
+    pub iterations: u64,
     pub seed: u64,
 }
 
@@ -21,19 +23,20 @@ pub enum Request {
 
 pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Request, String> {
     let (mut workload, mut list, mut json) = (None, false, false);
-    let (mut workers, mut budget_ms, mut seed) = (online_processors(), 300, 1);
+    let (mut workers, mut budget_ms, mut iterations, mut seed) = (online_processors(), 300, 0, 1);
     while let Some(flag) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{flag} wants a value after it"));
         match flag.as_str() {
             "--workload" => workload = Some(find(&value()?)?),
             "--workers" => workers = number(&flag, &value()?, 1, WORKERS_MAX as u64)? as usize,
             "--budget-ms" => budget_ms = number(&flag, &value()?, 1, 3_600_000)?,
+            "--iterations" => iterations = number(&flag, &value()?, 1, 1_000_000_000)?,
             "--seed" => seed = number(&flag, &value()?, 0, u64::MAX)?,
             "--list" => list = true,
             "--json" => json = true,
             "--help" | "-h" => return Ok(Request::Help),
             _ => {
-                let known = "--workload, --workers, --budget-ms, --seed, --list, --json, --help";
+                let known = "--workload, --workers, --budget-ms, --iterations, --seed, --list, --json, --help";
                 return Err(format!("unknown flag '{flag}'; there are: {known}"));
             }
         }
@@ -42,7 +45,7 @@ pub fn parse(mut arguments: impl Iterator<Item = String>) -> Result<Request, Str
         return Ok(Request::List { json });
     }
     let workload = workload.ok_or(format!("--workload is missing; there are: {}", names()))?;
-    Ok(Request::Run(Options { workload, workers, budget_ms, seed }))
+    Ok(Request::Run(Options { workload, workers, budget_ms, iterations, seed }))
 }
 
 fn find(name: &str) -> Result<&'static Entry, String> {
@@ -72,6 +75,7 @@ pub fn print_help() {
          --workload NAME    one of: {}\n  \
          --workers N        worker threads (default: the online processors, {})\n  \
          --budget-ms MS     how long to measure (default 300)\n  \
+         --iterations N     exactly so many and no warm-up, for counting instructions\n  \
          --seed S           of the message contents of echo; tokio's own random choices cannot be seeded (default 1)\n  \
          --list [--json]    the workloads\n  \
          --help             this text\n\n\

@@ -30,14 +30,18 @@ pub fn run(options: &Options) -> Result<bool, String> {
     let mut workload = (options.workload.setup)(&runtime, options.seed)
         .map_err(|error| format!("{}: {error}", options.workload.name))?;
     let mut failure = None;
-    let measured = measure(&mut *workload, &runtime, options.budget_ms, &mut failure);
+    let measured = measure(&mut *workload, &runtime, options, &mut failure);
     let end = workload.finish(&runtime);
     drop(runtime);
     print_json(options, &measured, &failure.or(end.err()))
 }
 
-fn measure(workload: &mut dyn Workload, runtime: &Runtime, budget_ms: u64, failure: &mut Option<String>) -> Measured {
-    let budget = Duration::from_millis(budget_ms);
+fn measure(
+    workload: &mut dyn Workload,
+    runtime: &Runtime,
+    options: &Options,
+    failure: &mut Option<String>,
+) -> Measured {
     let mut iterate = || {
         let start = Instant::now();
         let result = workload.iterate(runtime);
@@ -50,9 +54,9 @@ fn measure(workload: &mut dyn Workload, runtime: &Runtime, budget_ms: u64, failu
 
     // Three iterations, or a tenth of the budget where they are long.
     let start = Instant::now();
-    for _ in 0..WARM_UP_ITERATIONS {
+    for _ in 0..if options.iterations > 0 { 0 } else { WARM_UP_ITERATIONS } {
         iterate();
-        if start.elapsed() > budget / 10 {
+        if start.elapsed() > Duration::from_millis(options.budget_ms) / 10 {
             break;
         }
     }
@@ -62,15 +66,22 @@ fn measure(workload: &mut dyn Workload, runtime: &Runtime, budget_ms: u64, failu
     let mut samples_ns = Vec::new();
     loop {
         samples_ns.push(iterate().as_nanos() as u64);
-        // Five iterations at least, unless they would take twice the budget.
-        let elapsed = start.elapsed();
-        if elapsed >= 2 * budget || (elapsed >= budget && samples_ns.len() >= LEAST_ITERATIONS) {
+        if is_enough(options, samples_ns.len(), start.elapsed()) {
             break;
         }
     }
     let after = counters(runtime);
     let counters = Counters { parks: after.parks - before.parks, busy_ns: after.busy_ns - before.busy_ns };
     Measured { samples_ns, cpu_ns: process_cpu_ns() - cpu, counters }
+}
+
+/// Five iterations at least, unless they would take twice the budget.
+fn is_enough(options: &Options, iterations: usize, elapsed: Duration) -> bool {
+    let budget = Duration::from_millis(options.budget_ms);
+    if options.iterations > 0 {
+        return iterations as u64 == options.iterations;
+    }
+    elapsed >= 2 * budget || (elapsed >= budget && iterations >= LEAST_ITERATIONS)
 }
 
 fn counters(runtime: &Runtime) -> Counters {
