@@ -1,0 +1,164 @@
+/*
+ * What the suites of the socket layer share: variants, a runtime, peers.
+ *
+ * A variant is a reactor with or without the speculative first try. Peers are plain blocking sockets of the test's own
+ * thread, so that only one side is under test; where both sides run on the runtime the test says so.
+ */
+#ifndef STEALYARD_STRESS_NET_FIXTURE_H
+#define STEALYARD_STRESS_NET_FIXTURE_H
+
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include "executor/async.h"
+#include "executor/executor.h"
+#include "stress/check.h"
+
+#define REACTORS_MAX 16
+#define SECOND UINT64_C(1000000000)
+
+static char variant_names[2 * REACTORS_MAX][64];
+
+static inline const char *variant_name(size_t variant) {
+    return variant_names[variant];
+}
+
+static inline struct sy_runtime *start_with(size_t variant, unsigned workers) {
+    struct sy_part part;
+    struct sy_config config;
+    struct sy_runtime *runtime;
+    CHECK(sy_part_at(SY_REACTOR, (unsigned)(variant / 2), &part));
+    sy_config_init(&config);
+    config.reactor = part.name;
+    config.speculative_io = variant % 2;
+    config.workers = workers;
+    config.seed = check_seed();
+    CHECK_EQ(sy_runtime_create(&runtime, &config), 0);
+    return runtime;
+}
+
+static inline struct sy_runtime *start(size_t variant) {
+    return start_with(variant, 2);
+}
+
+static inline void run(struct sy_runtime *runtime, const struct sy_future_type *type, void *future) {
+    CHECK_EQ(sy_block_on(runtime, type, future), 0);
+}
+
+/* Listens at a free port of the loopback interface and tells the address. */
+static inline void listen_at_loopback(struct sy_runtime *runtime, struct sy_socket *listener,
+                                      struct sy_address *address) {
+    CHECK_EQ(sy_address_parse("127.0.0.1:0", address, NULL, 0), 0);
+    CHECK_EQ(sy_listen(listener, runtime, address, 64), 0);
+    CHECK_EQ(sy_socket_local_address(listener, address), 0);
+}
+
+/* A blocking socket of the test's own, connected. */
+static inline int connect_plainly(const struct sy_address *address) {
+    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    CHECK(fd >= 0);
+    CHECK_EQ(connect(fd, &address->any, address->length), 0);
+    return fd;
+}
+
+/* A pair of connected sockets: one on the runtime, the other plain. */
+static inline int make_pair(struct sy_runtime *runtime, struct sy_socket *ours) {
+    int fds[2];
+    CHECK_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds), 0);
+    CHECK_EQ(sy_socket_from_fd(ours, runtime, fds[0]), 0);
+    return fds[1];
+}
+
+static inline void write_fully(int fd, const char *data, size_t length) {
+    for (size_t done = 0; done < length;) {
+        ssize_t n = send(fd, data + done, length - done, MSG_NOSIGNAL);
+        CHECK(n > 0);
+        done += (size_t)n;
+    }
+}
+
+/* Without it, a small block waits until the one before is acknowledged, and an acknowledgement takes its time. */
+static inline void send_at_once(const struct sy_socket *socket) {
+    int on = 1;
+    setsockopt(socket->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on Unix sockets, which do not wait */
+}
+
+/* A connection that sends back what comes. */
+struct echo {
+    struct sy_socket socket;
+    struct sy_async async;
+    struct sy_recv recv;
+    struct sy_send_all send;
+    char buffer[1000];
+};
+
+static inline enum sy_poll echo_poll(void *future, struct sy_context *cx) {
+    struct echo *f = future;
+    sy_async_begin(&f->async);
+    do {
+        sy_recv_init(&f->recv, &f->socket, f->buffer, sizeof f->buffer);
+        sy_await(&f->async, sy_recv_poll(&f->recv, cx));
+        if (f->recv.result <= 0) {
+            break;
+        }
+        sy_send_all_init(&f->send, &f->socket, f->buffer, (size_t)f->recv.result);
+        sy_await(&f->async, sy_send_all_poll(&f->send, cx));
+    } while (f->send.result >= 0);
+    sy_async_end(&f->async);
+}
+
+static inline void echo_drop(void *future) {
+    struct echo *f = future;
+    sy_recv_drop(&f->recv);
+    sy_send_all_drop(&f->send);
+    sy_socket_close(&f->socket);
+}
+
+static const struct sy_future_type echo_type = {"echo", sizeof(struct echo), echo_poll, echo_drop};
+
+/* An operation that is given up after a fifth of a second. */
+struct timed {
+    struct sy_timeout timeout;
+    const struct sy_future_type *type;
+    void *operation; /* initialised */
+    bool begun;
+};
+
+static inline enum sy_poll timed_poll(void *future, struct sy_context *cx) {
+    struct timed *f = future;
+    if (!f->begun) {
+        sy_timeout_init(&f->timeout, cx->runtime, SECOND / 5, f->type, f->operation);
+        f->begun = true;
+    }
+    return sy_timeout_poll(&f->timeout, cx);
+}
+
+static inline void timed_drop(void *future) {
+    struct timed *f = future;
+    if (f->begun) {
+        sy_timeout_drop(&f->timeout);
+    }
+}
+
+static const struct sy_future_type timed_type = {"timed", sizeof(struct timed), timed_poll, timed_drop};
+
+/* Runs a suite's tests over the reactors. */
+static inline int run_suite(const char *title, const struct check_test *tests, size_t count, int argc, char **argv) {
+    struct sy_part part;
+    size_t reactors = 0;
+    while (reactors < REACTORS_MAX && sy_part_at(SY_REACTOR, (unsigned)reactors, &part)) {
+        snprintf(variant_names[2 * reactors], sizeof variant_names[0], "%s", part.name);
+        snprintf(variant_names[2 * reactors + 1], sizeof variant_names[0], "%s+try_first", part.name);
+        reactors++;
+    }
+    const struct check_suite suite = {
+        .title = title,
+        .tests = tests,
+        .test_count = count,
+        .variant_count = 2 * reactors,
+        .variant_name = variant_name,
+    };
+    return check_main(&suite, argc, argv);
+}
+
+#endif

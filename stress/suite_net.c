@@ -1,0 +1,354 @@
+/* Sockets over the runtime: opening, echo, and what goes wrong. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <fcntl.h>
+#include <pthread.h>
+#include <sys/resource.h>
+
+#include "stress/net_fixture.h"
+
+/* ---- echo ---- */
+
+/* Accepts `count` connections and spawns an echo for each. */
+struct acceptor {
+    struct sy_socket *listener;
+    struct sy_accept accept;
+    unsigned count;
+    bool begun;
+};
+
+static enum sy_poll acceptor_poll(void *future, struct sy_context *cx) {
+    struct acceptor *f = future;
+    while (f->count > 0) {
+        if (!f->begun) {
+            sy_accept_init(&f->accept, f->listener);
+            f->begun = true;
+        }
+        if (sy_accept_poll(&f->accept, cx) == SY_PENDING) {
+            return SY_PENDING;
+        }
+        CHECK_EQ(f->accept.result, 0);
+        struct echo echo = {.socket = f->accept.connection};
+        send_at_once(&echo.socket);
+        CHECK_EQ(sy_spawn(cx->runtime, &echo_type, &echo, NULL), 0);
+        f->begun = false;
+        f->count--;
+    }
+    return SY_READY;
+}
+
+static void acceptor_drop(void *future) {
+    struct acceptor *f = future;
+    if (f->begun) {
+        sy_accept_drop(&f->accept);
+    }
+}
+
+static const struct sy_future_type acceptor_type = {"acceptor", sizeof(struct acceptor), acceptor_poll, acceptor_drop};
+
+/* Connects, sends `rounds` blocks of random length and content, and compares what comes back. On the runtime. */
+struct client {
+    struct sy_address address;
+    struct sy_async async;
+    struct sy_connect connect;
+    struct sy_send_all send;
+    struct sy_recv recv;
+    uint64_t random;
+    unsigned rounds;
+    size_t length, received;
+    char sent[5000], got[5000];
+};
+
+static enum sy_poll client_poll(void *future, struct sy_context *cx) {
+    struct client *f = future;
+    sy_async_begin(&f->async);
+    sy_connect_init(&f->connect, cx->runtime, &f->address);
+    sy_await(&f->async, sy_connect_poll(&f->connect, cx));
+    CHECK_EQ(f->connect.result, 0);
+    send_at_once(&f->connect.connection);
+    for (; f->rounds > 0; f->rounds--) {
+        f->length = 1 + check_random(&f->random) % sizeof f->sent;
+        memset(f->sent, (int)check_random(&f->random) & 0xff, f->length);
+        sy_send_all_init(&f->send, &f->connect.connection, f->sent, f->length);
+        sy_await(&f->async, sy_send_all_poll(&f->send, cx));
+        CHECK_EQ(f->send.result, f->length);
+        for (f->received = 0; f->received < f->length; f->received += (size_t)f->recv.result) {
+            sy_recv_init(&f->recv, &f->connect.connection, f->got + f->received, f->length - f->received);
+            sy_await(&f->async, sy_recv_poll(&f->recv, cx));
+            CHECK(f->recv.result > 0);
+        }
+        CHECK_EQ(memcmp(f->sent, f->got, f->length), 0);
+    }
+    sy_async_end(&f->async);
+}
+
+static void client_drop(void *future) {
+    struct client *f = future;
+    sy_send_all_drop(&f->send);
+    sy_recv_drop(&f->recv);
+    if (f->async.line) {
+        sy_connect_drop(&f->connect);
+        sy_socket_close(&f->connect.connection);
+    }
+}
+
+static const struct sy_future_type client_type = {"client", sizeof(struct client), client_poll, client_drop};
+
+enum { CLIENTS = 16, ROUNDS = 50 };
+
+/* Both sides on one runtime. */
+static void echo_at(struct sy_runtime *runtime, struct sy_socket *listener, const struct sy_address *address) {
+    struct acceptor acceptor = {.listener = listener, .count = CLIENTS};
+    struct sy_join server, clients[CLIENTS];
+    struct sy_outcome outcome;
+    CHECK_EQ(sy_spawn(runtime, &acceptor_type, &acceptor, &server), 0);
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        struct client client = {.address = *address, .random = check_seed() + i, .rounds = ROUNDS};
+        CHECK_EQ(sy_spawn(runtime, &client_type, &client, &clients[i]), 0);
+    }
+    for (unsigned i = 0; i < CLIENTS; i++) {
+        CHECK_EQ(sy_join_wait(&clients[i], &outcome), 0);
+        CHECK(!outcome.cancelled);
+        CHECK_EQ(((const struct client *)outcome.future)->rounds, 0);
+        sy_join_drop(&clients[i]);
+    }
+    CHECK_EQ(sy_join_wait(&server, &outcome), 0);
+    sy_join_drop(&server);
+    sy_socket_close(listener);
+}
+
+static void tcp_echo_returns_every_byte(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket listener;
+    struct sy_address address;
+    listen_at_loopback(runtime, &listener, &address);
+    echo_at(runtime, &listener, &address);
+    sy_runtime_destroy(runtime);
+}
+
+static void unix_echo_returns_every_byte(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket listener;
+    struct sy_address address;
+    char text[64];
+    snprintf(text, sizeof text, "unix:/tmp/suite_net.%d.sock", (int)getpid());
+    CHECK_EQ(sy_address_parse(text, &address, NULL, 0), 0);
+    unlink(text + 5);
+    CHECK_EQ(sy_listen(&listener, runtime, &address, 64), 0);
+    echo_at(runtime, &listener, &address);
+    unlink(text + 5);
+    sy_runtime_destroy(runtime);
+}
+
+static void ipv6_connections_work(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket listener;
+    struct sy_address address;
+    CHECK_EQ(sy_address_parse("[::1]:0", &address, NULL, 0), 0);
+    int error = sy_listen(&listener, runtime, &address, 64);
+    if (error == -EADDRNOTAVAIL || error == -EAFNOSUPPORT) {
+        check_skip("this machine has no IPv6 loopback");
+    } else {
+        CHECK_EQ(error, 0);
+        CHECK_EQ(sy_socket_local_address(&listener, &address), 0);
+        echo_at(runtime, &listener, &address);
+    }
+    sy_runtime_destroy(runtime);
+}
+
+static void sockets_are_nonblocking_and_close_on_exec(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket listener;
+    struct sy_address address;
+    listen_at_loopback(runtime, &listener, &address);
+    struct sy_connect connect;
+    struct sy_accept accept;
+    sy_connect_init(&connect, runtime, &address);
+    run(runtime, &sy_connect_type, &connect);
+    CHECK_EQ(connect.result, 0);
+    sy_accept_init(&accept, &listener);
+    run(runtime, &sy_accept_type, &accept);
+    CHECK_EQ(accept.result, 0);
+    struct sy_socket *sockets[] = {&listener, &connect.connection, &accept.connection};
+    for (int i = 0; i < 3; i++) {
+        CHECK(fcntl(sockets[i]->fd, F_GETFL) & O_NONBLOCK);
+        CHECK(fcntl(sockets[i]->fd, F_GETFD) & FD_CLOEXEC);
+        sy_socket_close(sockets[i]);
+        sy_socket_close(sockets[i]); /* harmless */
+    }
+    sy_runtime_destroy(runtime);
+}
+
+/* ---- what goes wrong ---- */
+
+static void a_refused_connection_is_told(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket listener;
+    struct sy_address address;
+    listen_at_loopback(runtime, &listener, &address);
+    sy_socket_close(&listener); /* the port is free again: nobody listens there */
+    struct sy_connect connect;
+    sy_connect_init(&connect, runtime, &address);
+    run(runtime, &sy_connect_type, &connect);
+    CHECK_EQ(connect.result, -ECONNREFUSED);
+    sy_runtime_destroy(runtime);
+}
+
+static void what_cannot_be_opened_is_told(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket first, second;
+    struct sy_address address;
+    listen_at_loopback(runtime, &first, &address);
+    CHECK_EQ(sy_listen(&second, runtime, &address, 64), -EADDRINUSE);
+    sy_socket_close(&first);
+    FILE *file = tmpfile();
+    CHECK(file);
+    CHECK_EQ(sy_socket_from_fd(&first, runtime, fileno(file)), -EPERM);
+    CHECK_EQ(sy_socket_from_fd(&first, runtime, 1 << 20), -EBADF);
+    fclose(file);
+    sy_runtime_destroy(runtime);
+}
+
+/* The side that closes first keeps the port in TIME_WAIT, which must not keep a server from starting again. */
+static void a_port_may_be_used_again_at_once(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket listener;
+    struct sy_address address;
+    listen_at_loopback(runtime, &listener, &address);
+    int peer = connect_plainly(&address);
+    struct sy_accept accept;
+    sy_accept_init(&accept, &listener);
+    run(runtime, &sy_accept_type, &accept);
+    CHECK_EQ(accept.result, 0);
+    sy_socket_close(&accept.connection);
+    char byte;
+    CHECK_EQ(recv(peer, &byte, 1, 0), 0);
+    close(peer);
+    sy_socket_close(&listener);
+    CHECK_EQ(sy_listen(&listener, runtime, &address, 64), 0);
+    sy_socket_close(&listener);
+    sy_runtime_destroy(runtime);
+}
+
+static void a_reset_by_the_peer_is_told(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket listener;
+    struct sy_address address;
+    listen_at_loopback(runtime, &listener, &address);
+    int peer = connect_plainly(&address);
+    struct sy_accept accept;
+    sy_accept_init(&accept, &listener);
+    run(runtime, &sy_accept_type, &accept);
+    CHECK_EQ(accept.result, 0);
+    struct linger at_once = {.l_onoff = 1};
+    CHECK_EQ(setsockopt(peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
+    close(peer); /* a reset, not an end */
+    char buffer[10];
+    struct sy_recv recv;
+    sy_recv_init(&recv, &accept.connection, buffer, sizeof buffer);
+    run(runtime, &sy_recv_type, &recv);
+    CHECK_EQ(recv.result, -ECONNRESET);
+    struct sy_send send;
+    sy_send_init(&send, &accept.connection, "x", 1);
+    run(runtime, &sy_send_type, &send);
+    CHECK_EQ(send.result, -EPIPE); /* and no SIGPIPE */
+    sy_socket_close(&accept.connection);
+    sy_socket_close(&listener);
+    sy_runtime_destroy(runtime);
+}
+
+static double processor_seconds(void) {
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (double)used.tv_sec + (double)used.tv_nsec / 1e9;
+}
+
+/* Leaves no descriptor free; returns the limit that was. */
+static struct rlimit exhaust_descriptors(void) {
+    struct rlimit before, none;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    int lowest_free = dup(0);
+    CHECK(lowest_free >= 0);
+    close(lowest_free);
+    none = (struct rlimit){(rlim_t)lowest_free, before.rlim_max};
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &none), 0);
+    return before;
+}
+
+static void accept_waits_while_descriptors_lack(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket listener;
+    struct sy_address address;
+    listen_at_loopback(runtime, &listener, &address);
+    int peer = connect_plainly(&address);
+    struct rlimit before = exhaust_descriptors();
+
+    struct sy_accept accept;
+    sy_accept_init(&accept, &listener);
+    struct timed waiting = {.type = &sy_accept_type, .operation = &accept};
+    double used = processor_seconds();
+    run(runtime, &timed_type, &waiting);
+    used = processor_seconds() - used;
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    CHECK(waiting.timeout.elapsed);
+    CHECK(used < 0.1); /* of 0.2 s: it did not spin */
+
+    sy_accept_init(&accept, &listener); /* the connection has waited in the backlog */
+    run(runtime, &sy_accept_type, &accept);
+    CHECK_EQ(accept.result, 0);
+    sy_socket_close(&accept.connection);
+    close(peer);
+    sy_socket_close(&listener);
+    sy_runtime_destroy(runtime);
+}
+
+struct relief {
+    struct rlimit before;
+};
+
+static void *relieve(void *argument) {
+    struct relief *relief = argument;
+    struct timespec pause = {.tv_nsec = 60000000};
+    nanosleep(&pause, NULL); /* several tries of the accept fail meanwhile; the result does not depend on how many */
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &relief->before), 0);
+    return NULL;
+}
+
+static void accept_goes_on_when_descriptors_are_back(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket listener;
+    struct sy_address address;
+    listen_at_loopback(runtime, &listener, &address);
+    int peer = connect_plainly(&address);
+    struct relief relief = {.before = exhaust_descriptors()};
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, relieve, &relief), 0);
+    struct sy_accept accept; /* no new connection comes: only the pause's end makes it look again */
+    sy_accept_init(&accept, &listener);
+    run(runtime, &sy_accept_type, &accept);
+    CHECK_EQ(accept.result, 0);
+    pthread_join(thread, NULL);
+    sy_socket_close(&accept.connection);
+    close(peer);
+    sy_socket_close(&listener);
+    sy_runtime_destroy(runtime);
+}
+
+static const struct check_test tests[] = {
+    {"tcp_echo_returns_every_byte", tcp_echo_returns_every_byte},
+    {"unix_echo_returns_every_byte", unix_echo_returns_every_byte},
+    {"ipv6_connections_work", ipv6_connections_work},
+    {"sockets_are_nonblocking_and_close_on_exec", sockets_are_nonblocking_and_close_on_exec},
+    {"a_refused_connection_is_told", a_refused_connection_is_told},
+    {"what_cannot_be_opened_is_told", what_cannot_be_opened_is_told},
+    {"a_port_may_be_used_again_at_once", a_port_may_be_used_again_at_once},
+    {"a_reset_by_the_peer_is_told", a_reset_by_the_peer_is_told},
+    {"accept_waits_while_descriptors_lack", accept_waits_while_descriptors_lack},
+    {"accept_goes_on_when_descriptors_are_back", accept_goes_on_when_descriptors_are_back},
+};
+
+int main(int argc, char **argv) {
+    return run_suite("suite_net", tests, sizeof tests / sizeof tests[0], argc, argv);
+}
