@@ -1,0 +1,213 @@
+#define _GNU_SOURCE
+#include "support.h"
+
+#include <dirent.h>
+#include <sched.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+void support_fatal(const char *file, int line, const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "%s:%d: ", file, line);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    fflush(NULL);
+    _exit(1);
+}
+
+/* ---- combinations ---- */
+
+static struct support_combo *combos;
+static size_t combo_count;
+
+static void combo_add(const char *global_queue, const char *local_deque, const char *reactor, bool dynamic,
+                      unsigned workers) {
+    combos = realloc(combos, (combo_count + 1) * sizeof *combos);
+    SUPPORT_REQUIRE(combos);
+    struct support_combo *combo = &combos[combo_count++];
+    *combo = (struct support_combo){.global_queue = global_queue,
+                                    .local_deque = local_deque,
+                                    .reactor = reactor,
+                                    .dynamic = dynamic,
+                                    .workers = workers};
+    snprintf(combo->name, sizeof combo->name, "%s.%s.%s%s.%u", global_queue, local_deque, reactor,
+             dynamic ? ".dynamic" : "", workers);
+}
+
+static void combos_of_parts(const char *global_queue, const char *local_deque, const char *reactor) {
+    bool first = combo_count == 0;
+    for (unsigned workers = 1; workers <= 4; workers *= 2) {
+        combo_add(global_queue, local_deque, reactor, false, workers);
+    }
+    if (first) {
+        combo_add(global_queue, local_deque, reactor, true, 2);
+    }
+}
+
+static void combos_fill(void) {
+    struct sy_part queue, deque, reactor;
+    for (unsigned q = 0; sy_part_at(SY_GLOBAL_QUEUE, q, &queue); q++) {
+        for (unsigned d = 0; sy_part_at(SY_LOCAL_DEQUE, d, &deque); d++) {
+            for (unsigned r = 0; sy_part_at(SY_REACTOR, r, &reactor); r++) {
+                combos_of_parts(queue.name, deque.name, reactor.name);
+            }
+        }
+    }
+    SUPPORT_REQUIRE(combo_count > 0);
+}
+
+size_t support_combo_count(void) {
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    pthread_once(&once, combos_fill);
+    return combo_count;
+}
+
+const struct support_combo *support_combo(size_t index) {
+    SUPPORT_REQUIRE(index < support_combo_count());
+    return &combos[index];
+}
+
+const char *support_combo_name(size_t index) {
+    return support_combo(index)->name;
+}
+
+void support_combo_config(size_t index, struct sy_config *config) {
+    const struct support_combo *combo = support_combo(index);
+    sy_config_init(config);
+    config->global_queue = combo->global_queue;
+    config->local_deque = combo->local_deque;
+    config->reactor = combo->reactor;
+    config->dynamic_dispatch = combo->dynamic;
+    config->workers = combo->workers;
+}
+
+struct sy_runtime *support_runtime_start(const struct sy_config *config) {
+    struct sy_runtime *runtime = NULL;
+    int error = sy_runtime_create(&runtime, config);
+    if (error) {
+        char why[256] = "";
+        sy_config_check(config, why, sizeof why);
+        support_fatal(__FILE__, __LINE__, "sy_runtime_create: %s %s", strerror(-error), why);
+    }
+    return runtime;
+}
+
+struct sy_runtime *support_runtime(size_t combo) {
+    struct sy_config config;
+    support_combo_config(combo, &config);
+    return support_runtime_start(&config);
+}
+
+/* ---- counter and gate ---- */
+
+void support_counter_add(struct support_counter *counter, uint64_t n) {
+    pthread_mutex_lock(&counter->mutex);
+    counter->value += n;
+    pthread_cond_broadcast(&counter->changed);
+    pthread_mutex_unlock(&counter->mutex);
+}
+
+uint64_t support_counter_get(struct support_counter *counter) {
+    pthread_mutex_lock(&counter->mutex);
+    uint64_t value = counter->value;
+    pthread_mutex_unlock(&counter->mutex);
+    return value;
+}
+
+void support_counter_wait(struct support_counter *counter, uint64_t value) {
+    pthread_mutex_lock(&counter->mutex);
+    while (counter->value < value) {
+        pthread_cond_wait(&counter->changed, &counter->mutex);
+    }
+    pthread_mutex_unlock(&counter->mutex);
+}
+
+enum sy_poll support_gate_poll(struct support_gate *gate, struct sy_context *cx) {
+    struct sy_waker old = {0};
+    pthread_mutex_lock(&gate->mutex);
+    bool open = gate->open;
+    if (!open) {
+        old = gate->waker;
+        gate->waker = sy_waker_clone(&cx->waker);
+    }
+    pthread_mutex_unlock(&gate->mutex);
+    sy_waker_drop(old);
+    return open ? SY_READY : SY_PENDING;
+}
+
+static struct sy_waker gate_take(struct support_gate *gate, bool open) {
+    pthread_mutex_lock(&gate->mutex);
+    struct sy_waker waker = gate->waker;
+    gate->waker = (struct sy_waker){0};
+    gate->open = gate->open || open;
+    pthread_mutex_unlock(&gate->mutex);
+    return waker;
+}
+
+void support_gate_open(struct support_gate *gate) {
+    struct sy_waker waker = gate_take(gate, true);
+    if (waker.vtable) {
+        sy_waker_wake(waker);
+    }
+}
+
+void support_gate_clear(struct support_gate *gate) {
+    sy_waker_drop(gate_take(gate, false));
+}
+
+/* ---- what the process holds ---- */
+
+static unsigned directory_entries(const char *path) {
+    DIR *directory = opendir(path);
+    SUPPORT_REQUIRE(directory);
+    unsigned count = 0;
+    for (struct dirent *entry = readdir(directory); entry; entry = readdir(directory)) {
+        count += entry->d_name[0] != '.';
+    }
+    closedir(directory);
+    return count;
+}
+
+unsigned support_thread_count(void) {
+    return directory_entries("/proc/self/task");
+}
+
+void support_wait_for_threads(unsigned count) {
+    uint64_t until_ns = sy_now_ns() + UINT64_C(10000000000);
+    unsigned now = support_thread_count();
+    while (now != count && sy_now_ns() < until_ns) {
+        sched_yield();
+        now = support_thread_count();
+    }
+    if (now != count) {
+        support_fatal(__FILE__, __LINE__, "%u threads, not %u", now, count);
+    }
+}
+
+unsigned support_fd_count(void) {
+    return directory_entries("/proc/self/fd") - 1; /* the one that reads the directory */
+}
+
+uint64_t support_cpu_ns(void) {
+    struct timespec used;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &used);
+    return (uint64_t)used.tv_sec * 1000000000 + (uint64_t)used.tv_nsec;
+}
+
+uint64_t support_metric(const struct sy_runtime *runtime, size_t offset) {
+    uint64_t sum = 0;
+    for (unsigned i = 0; i < sy_runtime_workers(runtime); i++) {
+        struct sy_worker_metrics metrics;
+        SUPPORT_REQUIRE(sy_worker_metrics(runtime, i, &metrics) == 0);
+        uint64_t value;
+        memcpy(&value, (const char *)&metrics + offset, sizeof value);
+        sum += value;
+    }
+    return sum;
+}
