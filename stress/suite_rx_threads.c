@@ -205,7 +205,7 @@ static void *feed(void *argument) {
         for (uint64_t spin = check_random(&stream->seed) % 512; spin > 0; spin--) {
             cpu_relax();
         }
-        if (n < 0 || check_random(&stream->seed) % 8 == 0) {
+        if (n < 0 || check_random(&stream->seed) % 32 == 0) {
             sched_yield();
         }
     }
@@ -222,7 +222,7 @@ static void cancel_against_readiness(size_t variant) {
     rig_socket_pair(AF_UNIX, fds);
     rig_waiter_start(&waiter, &rig);
     struct rx_source *ends[2] = {rig_register(&rig, fds[0]), rig_register(&rig, fds[1])};
-    struct stream feeder = {&rig, ends[1], check_seed(), (int64_t)support_rounds(400000)};
+    struct stream feeder = {&rig, ends[1], check_seed(), (int64_t)support_rounds(100000)};
     pthread_t thread;
     CHECK_EQ(pthread_create(&thread, NULL, feed, &feeder), 0);
     struct rx_probe probes[2];
