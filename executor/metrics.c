@@ -11,6 +11,10 @@ int sy_worker_metrics(const struct sy_runtime *runtime, unsigned index, struct s
 #define COUNTER_READ(name) out->name = au64_load_relaxed(&worker->counters.name);
     COUNTER_LIST(COUNTER_READ)
 #undef COUNTER_READ
+    uint64_t since_ns = au64_load_relaxed(&worker->busy_since_ns);
+    if (since_ns != 0) {
+        out->busy_ns += sy_now_ns() - since_ns; /* the span that is not over yet */
+    }
     out->queue_depth = runtime->dq_ops->length(worker->deque);
     return 0;
 }

@@ -6,6 +6,11 @@ static void count_driver(struct worker *worker, struct driver_events events) {
     counter_add(&worker->counters.timers, events.timers);
 }
 
+void worker_count_busy(struct worker *worker) {
+    counter_add(&worker->counters.busy_ns, sy_now_ns() - au64_load_relaxed(&worker->busy_since_ns));
+    au64_store_relaxed(&worker->busy_since_ns, 0);
+}
+
 void worker_look(struct worker *worker) {
     worker->in_driver = true;
     count_driver(worker, driver_look(&worker->runtime->driver));
@@ -90,7 +95,7 @@ void park_sleep(struct worker *worker, bool block) {
     if (worker->woken) {
         counter_add(&worker->counters.empty_wakeups, 1);
     }
-    counter_add(&worker->counters.busy_ns, sy_now_ns() - worker->busy_since_ns);
+    worker_count_busy(worker);
     worker->brought = false;
     reclaim_offline();
     if (!block) {
@@ -102,7 +107,7 @@ void park_sleep(struct worker *worker, bool block) {
         driver_unlock(&runtime->driver);
     }
     reclaim_online();
-    worker->busy_since_ns = sy_now_ns();
+    au64_store_relaxed(&worker->busy_since_ns, sy_now_ns());
     bool claimed = !idle_unpark(&runtime->idle, worker->index, !worker->brought);
     worker->searching = claimed || !worker->brought;
     worker->woken = claimed;

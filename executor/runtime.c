@@ -5,14 +5,14 @@
  *   1. `closed` is set: spawns are refused from now on (R1)
  *   2. every worker is woken, leaves its loop after the poll that it is in, and is joined
  *   3. the blocking pool is closed: jobs not begun are dropped, running ones waited for, threads joined
- *   4. every queue is drained: its tasks' futures are dropped, their joiners see them cancelled
+ *   4. `ended` is set, and every queue is drained: its tasks' futures are dropped, their joiners see them cancelled
  *   5. every other task, one that waits for a wake-up, is found through owned.h and dropped as well; a task that
  *      somebody is about to queue (NOTIFIED and in no queue yet) is waited for
  *   6. tasks whose memory others still hold are marked as orphans, which keep the runtime's core for them
  *
- * R1: a pusher publishes its task, runs a full barrier, then loads `closed`; shutdown stores `closed`, runs a full
+ * R1: a pusher publishes its task, runs a full barrier, then loads `ended`; shutdown stores `ended`, runs a full
  * barrier, then drains. At least one sees the other, so a task that was accepted is run or dropped by somebody: the
- * pusher drains the queue itself if it finds the runtime closed.
+ * pusher drains the queue itself if it finds the runtime ended.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -104,9 +104,10 @@ static void *worker_main(void *argument) {
     pin_to_processor(worker);
     reclaim_register_thread();
     worker_current = worker;
-    worker->busy_since_ns = worker->tuned_at_ns = sy_now_ns();
+    worker->tuned_at_ns = sy_now_ns();
+    au64_store_relaxed(&worker->busy_since_ns, worker->tuned_at_ns);
     runtime->combo->run(worker);
-    counter_add(&worker->counters.busy_ns, sy_now_ns() - worker->busy_since_ns);
+    worker_count_busy(worker);
     worker_current = NULL;
     reclaim_unregister_thread();
     return NULL;
@@ -380,11 +381,12 @@ int sy_runtime_shutdown(struct sy_runtime *runtime) {
     }
     pthread_mutex_lock(&runtime->shutdown_lock);
     if (!au32_load_relaxed(&runtime->drained)) { /* under the lock */
-        au32_store_seq_cst(&runtime->closed, 1); /* 1 */
-        fence_seq_cst();                         /* R1 */
+        au32_store_seq_cst(&runtime->closed, 1); /* 1: before the events of 2, which wake with release */
         join_workers(runtime);                   /* 2 */
         blocking_close(&runtime->blocking);      /* 3 */
-        drain_workers(runtime);                  /* 4 */
+        au32_store_seq_cst(&runtime->ended, 1);  /* 4 */
+        fence_seq_cst();                         /* R1 */
+        drain_workers(runtime);
         runtime_drain(runtime);
         end_owned(runtime); /* 5, 6 */
         au32_store_relaxed(&runtime->drained, 1);

@@ -58,9 +58,10 @@ struct worker {
     bool brought;              /* that woke at least one */
     bool woken;                /* by another worker, and has polled nothing since */
     struct sy_node *deferred;  /* yielded and over-eager tasks, newest first: see worker.h */
+    size_t yielders;           /* of these, how many lie in the deque, at most */
     struct sy_context context;
     uint64_t random;           /* xorshift state */
-    uint64_t busy_since_ns;
+    struct au64 busy_since_ns; /* 0: parked; for metrics */
     uint64_t tuned_at_ns;
     double tick_ns;            /* exponentially weighted mean, where the interval is tuned */
     struct owned_list free_slots;
@@ -91,6 +92,7 @@ struct sy_runtime {
     char thread_name[16];
     struct reclaim *reclaim;
     struct au32 closed;   /* set once: no spawn is taken any more, workers leave */
+    struct au32 ended;    /* set once: the workers have left, and pushers drain what they push */
     struct au32 drained;  /* set once: shutdown is complete */
     struct au32 core;     /* references on this memory */
     pthread_mutex_t shutdown_lock;
@@ -118,12 +120,15 @@ SY_INLINE struct worker *runtime_worker(const struct sy_runtime *runtime) {
 }
 
 SY_INLINE bool runtime_closed(const struct sy_runtime *runtime) {
-    return au32_load_relaxed(&runtime->closed); /* R1: barriers order it where that matters, see runtime.c */
+    return au32_load_relaxed(&runtime->closed); /* a late look costs a worker one more tick, a spawner nothing: R1 */
 }
 
 /* For the socket layer. */
 const struct rx_ops *sy_runtime_rx_ops(const struct sy_runtime *runtime);
 struct rx *sy_runtime_rx(const struct sy_runtime *runtime);
+
+/* Ends a span of busy time. */
+void worker_count_busy(struct worker *worker);
 
 /* Tunes the worker's global_interval by the clock, where the configuration asks for that. */
 void worker_tune(struct worker *worker);

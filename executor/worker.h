@@ -11,7 +11,8 @@
  *   - at every k-th tick the global queue and the oldest task of the own deque take turns in coming first;
  *   - thieves take the oldest.
  * The deferred tasks are invisible to thieves only while the deque holds something for them: before each poll, a worker
- * whose deque is empty moves them there (work conservation).
+ * whose deque is empty moves them there (work conservation). As long as the deque holds only such `yielders`, the global
+ * queue comes before them: they gave way to it too.
  *
  * Cost of a task that is spawned, run once and freed on its worker, detached, with dq_chase_lev: no read-modify-write on
  * the task; two full barriers (the deque's pop, and the publication's in notify), none of them on a line that others
@@ -104,6 +105,7 @@ static inline void flush_deferred(struct worker *worker, const struct gq_ops *gq
         local_put(worker, node, gq, dq);
         node = next;
     }
+    worker->yielders = dq->length(worker->deque);
     park_propagate(worker, gq, dq);
 }
 
@@ -140,7 +142,7 @@ SY_INLINE void schedule_global(struct sy_runtime *runtime, struct sy_task *task,
     if (idle_wants_wake(&runtime->idle)) {
         runtime_notify(runtime, NULL);
     }
-    if (runtime_closed(runtime)) {
+    if (au32_load_relaxed(&runtime->ended)) { /* R1 */
         runtime_drain(runtime);
     }
 }
@@ -171,6 +173,10 @@ static inline struct sy_task *global_take(struct worker *worker, const struct gq
     counter_add(&worker->counters.global_pops, n);
     for (size_t i = 1; i < n; i++) {
         local_put(worker, items[runtime->deque_is_lifo ? n - i : i], gq, dq);
+    }
+    if (n > 1 && !worker->searching) {
+        /* While they were in neither queue, a searcher may have seen nothing and gone to sleep. */
+        park_propagate(worker, gq, dq);
     }
     return task_of(items[0]);
 }
@@ -206,6 +212,16 @@ SY_INLINE struct sy_task *take_lifo(struct worker *worker) {
     return task;
 }
 
+/* Yielders lie at the deque's far end, below all that came later; some may have been stolen. */
+SY_INLINE struct sy_task *before_yielders(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+    size_t length = dq->length(worker->deque);
+    if (length > worker->yielders) {
+        return NULL;
+    }
+    worker->yielders = length;
+    return global_take(worker, gq, dq);
+}
+
 SY_INLINE struct sy_task *take_local(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
     if (--worker->until_global == 0) {
         struct sy_task *task = at_interval(worker, gq, dq);
@@ -218,17 +234,24 @@ SY_INLINE struct sy_task *take_local(struct worker *worker, const struct gq_ops 
         return task;
     }
     worker->lifo_polls = 0;
+    if (worker->yielders > 0) {
+        task = before_yielders(worker, gq, dq);
+        if (task) {
+            return task;
+        }
+    }
     struct sy_node *node;
     if (dq->pop(worker->deque, &node) == DQ_OK) {
         return task_of(node);
     }
-    if (worker->deferred) {
+    task = global_take(worker, gq, dq);
+    if (!task && worker->deferred) {
         flush_deferred(worker, gq, dq);
         if (dq->pop(worker->deque, &node) == DQ_OK) {
-            return task_of(node);
+            task = task_of(node);
         }
     }
-    return global_take(worker, gq, dq);
+    return task;
 }
 
 /* One round over the others, from a random one on. A victim that answers RETRY had something: it is asked again. */
