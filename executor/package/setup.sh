@@ -9,13 +9,14 @@ packages=(
     "required|pkg-config|pkg-config|pkgconf-pkg-config|pkgconf|pkg-config|the build"
     "required|@urcu-qsbr.h|liburcu-dev|userspace-rcu-devel|liburcu|liburcu|memory reclamation"
     "required|%scipy %matplotlib %jinja2|python3 python3-scipy python3-matplotlib python3-jinja2|python3 python3-scipy \
-python3-matplotlib python3-jinja2|python python-scipy python-matplotlib python-jinja|scipy python-matplotlib|statistics, report"
+python3-matplotlib python3-jinja2|python python-scipy python-matplotlib python-jinja|scipy python-matplotlib|\
+statistics, report"
     "optional|clang|clang|clang|clang|llvm|the second compiler: its half of test_warnings"
     "optional|@ck_ring.h|libck-dev|ck-devel|-|concurrencykit|Concurrency Kit"
     "optional|@benchmark/benchmark.h|libbenchmark-dev|google-benchmark-devel|benchmark|google-benchmark|bench micro"
     "optional|@curl/curl.h|libcurl4-openssl-dev|libcurl-devel|curl|curl|the example fetch"
     "optional|@cjson/cJSON.h|libcjson-dev|cjson-devel|cjson|cjson|the example fetch"
-    "optional|@http_parser.h|libhttp-parser-dev|http-parser-devel|http-parser|http-parser|the example httpd, HTTP workload"
+    "optional|@http_parser.h|libhttp-parser-dev|http-parser-devel|http-parser|http-parser|the example httpd, HTTP load"
     "optional|nginx|nginx-light|nginx|nginx|nginx|the test of fetch against a real server"
     "optional|wrk|wrk|wrk|wrk|wrk|HTTP load: its workload and its tests"
     "optional|curl|curl|curl|curl|curl|the tests of httpd"
