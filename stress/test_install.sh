@@ -82,8 +82,8 @@ for shared in OFF ON; do
     mkdir "pc-$shared"
     for pair in runtime:stealyard queue:stealyard-queues; do
         # shellcheck disable=SC2046 # lists of flags
-        cc -std=c11 -Wall -Wextra -Werror $(pkg-config --cflags "${pair#*:}") "${pair%:*}.c" -o "pc-$shared/${pair%:*}" \
-            $(pkg-config --libs "${pair#*:}") -Wl,-rpath,"$(pkg-config --variable=libdir stealyard)"
+        cc -std=c11 -Wall -Wextra -Werror $(pkg-config --cflags "${pair#*:}") "${pair%:*}.c" \
+            -o "pc-$shared/${pair%:*}" $(pkg-config --libs "${pair#*:}") -Wl,-rpath,"$(pkg-config --variable=libdir stealyard)"
     done
     check "pkg-config, BUILD_SHARED_LIBS=$shared" "pc-$shared" "$shared"
 done
