@@ -29,7 +29,9 @@ struct sy_task *task_create(struct sy_runtime *runtime, const struct sy_future_t
     struct sy_task *task = malloc(sizeof *task + type->size + extra);
     if (task) {
         header_init(task, runtime, type, release_allocated, joined);
-        memcpy(sy_task_future(task), future, type->size);
+        if (type->size > 0) { /* a future without fields may be NULL */
+            memcpy(sy_task_future(task), future, type->size);
+        }
     }
     return task;
 }
