@@ -50,6 +50,12 @@ SY_INLINE bool idle_wants_wake(const struct idle *idle) {
     return word >= IDLE_PARKED && (uint32_t)word == 0;
 }
 
+/* The same without a barrier, for a publication by a seq_cst read-modify-write: see worker.h, N3. */
+SY_INLINE bool idle_wants_wake_now(const struct idle *idle) {
+    uint64_t word = au64_load_seq_cst(&idle->word);
+    return word >= IDLE_PARKED && (uint32_t)word == 0;
+}
+
 /*
  * I1, after the barrier. Chooses the worker to wake, which is on the list no longer and counts as searching; the caller
  * sets its event. IDLE_NOBODY: no wake-up is needed.

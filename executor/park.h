@@ -20,7 +20,7 @@ SY_INLINE bool park_work_visible(struct sy_runtime *runtime, const struct gq_ops
         return true;
     }
     for (unsigned i = 0; i < runtime->config.workers; i++) {
-        if (!dq->is_empty(runtime->workers[i].deque)) {
+        if (!dq->is_empty(runtime->workers[i].deque) || aptr_load_relaxed(&runtime->workers[i].deferred)) {
             return true;
         }
     }

@@ -57,8 +57,7 @@ struct worker {
     bool in_driver;            /* wakes tasks from within the reactor: notify once, at the end */
     bool brought;              /* that woke at least one */
     bool woken;                /* by another worker, and has polled nothing since */
-    struct sy_node *deferred;  /* yielded and over-eager tasks, newest first: see worker.h */
-    size_t yielders;           /* of these, how many lie in the deque, at most */
+    size_t yielders;           /* deferred tasks that lie in the deque now, at most */
     struct sy_context context;
     uint64_t random;           /* xorshift state */
     struct au64 busy_since_ns; /* 0: parked; for metrics */
@@ -68,6 +67,7 @@ struct worker {
     struct counters counters;
 
     /* Touched by others. */
+    SY_ALIGNAS(SY_CACHE_LINE) struct aptr deferred; /* yielded and over-eager tasks, a stack: see worker.h */
     SY_ALIGNAS(SY_CACHE_LINE) struct event event;
     uint32_t index;
     pthread_t thread;

@@ -6,13 +6,19 @@
  * own deque; a batch from the global queue; stealing; the reactor; sleep.
  *
  * Fairness of a local deque that is popped newest first. Three things keep a task from starving at its far end:
- *   - what yields, was woken while it ran, or would exceed the LIFO slot's cap goes to the `deferred` list, which is
- *     emptied into the deque when that runs empty, so that it comes after all that was there, in its own order;
+ *   - what yields, was woken while it ran, or would exceed the LIFO slot's cap goes to the `deferred` stack, which is
+ *     emptied into the deque when that and the global queue are empty, so that it comes after all that was there, in its
+ *     own order. As long as the deque holds only such `yielders`, the global queue goes on coming before them;
  *   - at every k-th tick the global queue and the oldest task of the own deque take turns in coming first;
  *   - thieves take the oldest.
- * The deferred tasks are invisible to thieves only while the deque holds something for them: before each poll, a worker
- * whose deque is empty moves them there (work conservation). As long as the deque holds only such `yielders`, the global
- * queue comes before them: they gave way to it too.
+ *
+ * Work conservation: a worker can be held up by one long poll, so all that waits behind it must be in others' reach.
+ * Tasks in the deque are, deferred ones too (thieves take the whole stack); the one in the LIFO slot is not, by design.
+ *
+ * The deferred stack. N1 push, by the owner: cas seq_cst; hands the task over (release) and is I1's publication, ordered
+ * before N3. N2 take, by anyone: exchange acquire, of the whole stack, so there is no ABA. N3, before a poll: seq_cst
+ * load of the idle word, if something is deferred. N1 and N3 are in one order with the parking worker's I2, like a
+ * barrier between them, and cost nothing beyond N1's read-modify-write.
  *
  * Cost of a task that is spawned, run once and freed on its worker, detached, with dq_chase_lev: no read-modify-write on
  * the task; two full barriers (the deque's pop, and the publication's in notify), none of them on a line that others
@@ -80,33 +86,51 @@ SY_INLINE void local_put(struct worker *worker, struct sy_node *item, const stru
     }
 }
 
-/* The deferred list is a stack: newest first. */
 SY_INLINE void defer(struct worker *worker, struct sy_task *task) {
-    sy_node_link(&task->node, worker->deferred);
-    worker->deferred = &task->node;
+    void *top = aptr_load_relaxed(&worker->deferred);
+    do {
+        sy_node_link(&task->node, top);
+    } while (!aptr_cas_seq_cst(&worker->deferred, &top, &task->node)); /* N1 */
 }
 
-/* Moves the deferred tasks to the deque, so that they are popped in the order in which they came. */
-static inline void flush_deferred(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
-    struct sy_node *node = worker->deferred;
-    worker->deferred = NULL;
-    if (!worker->runtime->deque_is_lifo) {
-        struct sy_node *reversed = NULL;
-        while (node) {
-            struct sy_node *next = sy_node_next(node);
-            sy_node_link(node, reversed);
-            reversed = node;
-            node = next;
-        }
-        node = reversed;
-    }
+/* The stack turned round: oldest first. */
+static inline struct sy_node *reversed(struct sy_node *node) {
+    struct sy_node *before = NULL;
     while (node) {
+        struct sy_node *next = sy_node_next(node);
+        sy_node_link(node, before);
+        before = node;
+        node = next;
+    }
+    return before;
+}
+
+/*
+ * Takes the deferred tasks of a worker, its own or a victim's: the oldest to run, the others into the own deque so that
+ * they are popped in the order in which they came. `*moved` is how many.
+ */
+static inline struct sy_task *take_deferred(struct worker *worker, struct worker *from, const struct gq_ops *gq,
+                                            const struct dq_ops *dq, size_t *moved) {
+    *moved = 0;
+    if (!aptr_load_relaxed(&from->deferred)) {
+        return NULL;
+    }
+    struct sy_node *node = aptr_exchange_acquire(&from->deferred, NULL); /* N2 */
+    if (!node) {
+        return NULL;
+    }
+    struct sy_node *oldest = NULL;
+    if (!worker->runtime->deque_is_lifo) {
+        oldest = reversed(node);
+        node = sy_node_next(oldest);
+    }
+    for (*moved = 1; node && (oldest || sy_node_next(node)); ++*moved) {
         struct sy_node *next = sy_node_next(node);
         local_put(worker, node, gq, dq);
         node = next;
     }
-    worker->yielders = dq->length(worker->deque);
-    park_propagate(worker, gq, dq);
+    worker->yielders = *moved - 1;
+    return task_of(oldest ? oldest : node);
 }
 
 /* A task that became ready on this worker. */
@@ -245,35 +269,42 @@ SY_INLINE struct sy_task *take_local(struct worker *worker, const struct gq_ops 
         return task_of(node);
     }
     task = global_take(worker, gq, dq);
-    if (!task && worker->deferred) {
-        flush_deferred(worker, gq, dq);
-        if (dq->pop(worker->deque, &node) == DQ_OK) {
-            task = task_of(node);
+    if (!task) {
+        size_t moved;
+        task = take_deferred(worker, worker, gq, dq, &moved);
+        if (moved > 1) {
+            park_propagate(worker, gq, dq);
         }
     }
     return task;
 }
 
-/* One round over the others, from a random one on. A victim that answers RETRY had something: it is asked again. */
-static inline struct sy_task *steal(struct worker *worker, const struct dq_ops *dq) {
+/* From one victim. One that answers RETRY had something: it is asked again. */
+SY_INLINE struct sy_task *steal_from(struct worker *worker, struct worker *victim, const struct gq_ops *gq,
+                                     const struct dq_ops *dq, size_t *moved) {
+    enum dq_status status = DQ_EMPTY;
+    struct sy_node *node;
+    if (!dq->is_empty(victim->deque)) {
+        do {
+            status = dq->steal(victim->deque, worker->deque, worker->runtime->config.steal_batch, &node, moved);
+        } while (status == DQ_RETRY);
+    }
+    return status == DQ_OK ? task_of(node) : take_deferred(worker, victim, gq, dq, moved);
+}
+
+/* One round over the others, from a random one on. */
+static inline struct sy_task *steal(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
     struct sy_runtime *runtime = worker->runtime;
     unsigned n = runtime->config.workers;
     unsigned start = (unsigned)((worker_random(worker) >> 32) % n);
     for (unsigned i = 0; i < n; i++) {
         struct worker *victim = &runtime->workers[(start + i) % n];
-        if (victim == worker || dq->is_empty(victim->deque)) {
-            continue;
-        }
-        struct sy_node *node;
         size_t moved;
-        enum dq_status status;
-        do {
-            status = dq->steal(victim->deque, worker->deque, runtime->config.steal_batch, &node, &moved);
-        } while (status == DQ_RETRY);
-        if (status == DQ_OK) {
+        struct sy_task *task = victim == worker ? NULL : steal_from(worker, victim, gq, dq, &moved);
+        if (task) {
             counter_add(&worker->counters.steals, moved);
             counter_add(&worker->counters.steal_operations, 1);
-            return task_of(node);
+            return task;
         }
     }
     return NULL;
@@ -308,7 +339,7 @@ static inline struct sy_task *search(struct worker *worker, const struct gq_ops 
     worker->searching = true;
     uint64_t until_ns = 0;
     for (;;) {
-        struct sy_task *task = steal(worker, dq);
+        struct sy_task *task = steal(worker, gq, dq);
         if (!task) {
             task = global_take(worker, gq, dq);
         }
@@ -382,8 +413,8 @@ SY_INLINE void worker_tick(struct worker *worker, const struct gq_ops *gq, const
     if (worker->searching) {
         park_found_work(worker, gq, dq);
     }
-    if (worker->deferred && dq->is_empty(worker->deque)) {
-        flush_deferred(worker, gq, dq);
+    if (aptr_load_relaxed(&worker->deferred) && idle_wants_wake_now(&worker->runtime->idle)) { /* N3 */
+        runtime_notify(worker->runtime, worker);
     }
     run(worker, task);
     if (--worker->until_reactor == 0) {
@@ -409,9 +440,9 @@ SY_INLINE struct sy_task *take_any(struct sy_runtime *runtime, struct worker *wo
             worker->lifo = NULL;
             return task;
         }
-        if (worker->deferred) {
-            node = worker->deferred;
-            worker->deferred = sy_node_next(node);
+        node = aptr_load_relaxed(&worker->deferred);
+        if (node) {
+            aptr_store_relaxed(&worker->deferred, sy_node_next(node));
             return task_of(node);
         }
         if (dq->pop(worker->deque, &node) == DQ_OK) {
