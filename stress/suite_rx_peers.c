@@ -58,36 +58,96 @@ static void connect_refused(size_t variant) {
     rig_close(&rig);
 }
 
-/* The listener's queue is full, so the connection stays under way: a wake for nothing must not make it established. */
+/* A listener whose queue is full, with one connection: the next stays under way until that one is accepted. */
+struct full_listener {
+    struct sockaddr_in address;
+    int fd, filler;
+};
+
+static struct full_listener full_listener_open(void) {
+    struct full_listener full;
+    full.fd = rig_tcp_listen(0, &full.address);
+    full.filler = rig_tcp_socket();
+    connect(full.filler, (struct sockaddr *)&full.address, sizeof full.address);
+    struct pollfd filled = {.fd = full.fd, .events = POLLIN};
+    CHECK_EQ(poll(&filled, 1, -1), 1);
+    return full;
+}
+
+static void full_listener_close(struct full_listener full) {
+    close(full.filler);
+    close(full.fd);
+}
+
+/* A wake for nothing must not make a connection established that is still under way. */
 static void connect_under_way(size_t variant) {
     struct rig rig;
     rig_init(&rig, variant);
-    struct sockaddr_in address;
-    int listener = rig_tcp_listen(0, &address), filler = rig_tcp_socket();
-    connect(filler, (struct sockaddr *)&address, sizeof address);
-    struct pollfd filled = {.fd = listener, .events = POLLIN};
-    CHECK_EQ(poll(&filled, 1, -1), 1);
+    struct full_listener full = full_listener_open();
     for (int settle = 0; settle < 2; settle++) {
         struct rx_source *client = rig_register(&rig, rig_tcp_socket());
         struct rx_op op;
         if (settle) {
             rig_settle(&rig);
         }
-        rx_op_init(&op, RX_CONNECT, client, &address, sizeof address);
+        rx_op_init(&op, RX_CONNECT, client, &full.address, sizeof full.address);
         for (int i = 0; i < 20; i++) {
             CHECK_EQ(rig.ops->poll(rig.rx, &op, &rig.waker), RX_PENDING);
             rig_settle(&rig);
         }
         if (settle) { /* room for the next attempt of the kernel, in about a second */
-            CHECK(close(accept4(listener, NULL, NULL, 0)) == 0);
+            CHECK_EQ(close(accept4(full.fd, NULL, NULL, 0)), 0);
             CHECK_EQ(rig_finish(&rig, &op), 0);
         } else {
             CHECK_EQ(rig_cancel(&rig, &op), -ECANCELED);
         }
         rig_deregister_and_close(&rig, client);
     }
-    close(filler);
-    close(listener);
+    full_listener_close(full);
+    rig_close(&rig);
+}
+
+/* Begins to connect when it is woken, while an event from before the connection is still to be handled. */
+struct late_connector {
+    struct rx_probe probe; /* first, so that the hook finds the rest */
+    struct rig *rig;
+    struct rx_op op;
+};
+
+static void begin_to_connect(struct rx_probe *probe) {
+    struct late_connector *late = (struct late_connector *)probe;
+    probe->hook = NULL;
+    CHECK_EQ(late->rig->ops->poll(late->rig->rx, &late->op, &late->rig->waker), RX_PENDING);
+}
+
+static void connect_against_late_event(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    struct full_listener full = full_listener_open();
+    struct late_connector late = {.rig = &rig};
+    rx_probe_init(&late.probe);
+    struct sy_waker late_waker = rx_probe_waker(&late.probe);
+    struct rig_link link = rig_link(&rig, AF_UNIX);
+    struct rx_op op;
+    char bytes[8];
+    rig_settle(&rig);
+    rx_op_init(&op, RX_RECV, link.source, bytes, sizeof bytes);
+    CHECK_EQ(rig.ops->poll(rig.rx, &op, &late_waker), RX_PENDING);
+    rig_settle(&rig);
+    CHECK_EQ(send(link.peer, "abc", 3, 0), 3); /* the first event; the second: the socket is not connected */
+    struct rx_source *client = rig_register(&rig, rig_tcp_socket());
+    rx_op_init(&late.op, RX_CONNECT, client, &full.address, sizeof full.address);
+    late.probe.hook = begin_to_connect;
+    while (late.probe.hook) {
+        CHECK(rig.ops->wait(rig.rx, -1) >= 0);
+    }
+    CHECK_EQ(rig.ops->poll(rig.rx, &late.op, &rig.waker), RX_PENDING);
+    CHECK_EQ(rig_cancel(&rig, &late.op), -ECANCELED);
+    CHECK_EQ(rig_finish(&rig, &op), 3);
+    rig_deregister_and_close(&rig, client);
+    rig_unlink(&rig, link);
+    full_listener_close(full);
+    rx_probe_close(&late.probe);
     rig_close(&rig);
 }
 
@@ -250,6 +310,7 @@ int main(int argc, char **argv) {
         {"connect_and_accept", connect_and_accept},
         {"connect_refused", connect_refused},
         {"connect_under_way", connect_under_way},
+        {"connect_against_late_event", connect_against_late_event},
         {"connect_unix", connect_unix},
         {"half_close", half_close},
         {"pipe_ends", pipe_ends},
