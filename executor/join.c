@@ -44,9 +44,7 @@ enum sy_poll sy_join_poll(struct sy_join *join, struct sy_context *cx, struct sy
 }
 
 void sy_join_abort(struct sy_join *join) {
-    if (state_abort(join->task)) {
-        task_schedule(join->task);
-    }
+    task_abort(join->task);
 }
 
 void sy_join_drop(struct sy_join *join) {

@@ -100,6 +100,7 @@ void owned_remove(struct owned *owned, struct owned_list *own, struct sy_task *t
 void owned_remove_outside(struct owned *owned, struct sy_task *task) {
     pthread_mutex_lock(&owned->lock);
     list_push(owned, &owned->free, task->slot);
+    task->slot = 0;
     pthread_mutex_unlock(&owned->lock);
 }
 

@@ -53,7 +53,7 @@ bool owned_add(struct owned *owned, struct owned_list *own, struct sy_task *task
 /* By a worker. */
 void owned_remove(struct owned *owned, struct owned_list *own, struct sy_task *task);
 
-/* By any other thread. */
+/* By any other thread. The task has no slot afterwards. */
 void owned_remove_outside(struct owned *owned, struct sy_task *task);
 
 /*

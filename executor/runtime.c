@@ -8,7 +8,8 @@
  *   4. `ended` is set, and every queue is drained: its tasks' futures are dropped, their joiners see them cancelled
  *   5. every other task, one that waits for a wake-up, is found through owned.h and dropped as well; a task that
  *      somebody is about to queue (NOTIFIED and in no queue yet) is waited for
- *   6. tasks whose memory others still hold are marked as orphans, which keep the runtime's core for them
+ *      as are wakers that are still busy telling workers (PUSHERS). The tasks whose memory others hold lose their slots:
+ *      nothing of theirs refers to the runtime any more
  *
  * R1: a pusher publishes its task, runs a full barrier, then loads `ended`; shutdown stores `ended`, runs a full
  * barrier, then drains. At least one sees the other, so a task that was accepted is run or dropped by somebody: the
@@ -217,26 +218,6 @@ static void destroy_workers(struct sy_runtime *runtime) {
     runtime->workers = NULL;
 }
 
-void runtime_core_release(struct sy_runtime *runtime) {
-    if (au32_fetch_sub_acq_rel(&runtime->core, 1) != 1) { /* the last frees after what all others did */
-        return;
-    }
-    if (runtime->global) {
-        runtime->gq_ops->destroy(runtime->global);
-    }
-    if (runtime->overflow) {
-        gq_mutex_ops.destroy(runtime->overflow);
-    }
-    if (runtime->idle.parked) {
-        idle_destroy(&runtime->idle);
-    }
-    if (runtime->owned.chunks) {
-        owned_destroy(&runtime->owned);
-    }
-    pthread_mutex_destroy(&runtime->shutdown_lock);
-    free(runtime);
-}
-
 static struct sy_runtime *allocate(const struct sy_config *config) {
     struct sy_runtime *runtime = aligned_alloc(SY_CACHE_LINE, sizeof *runtime);
     if (!runtime) {
@@ -251,13 +232,13 @@ static struct sy_runtime *allocate(const struct sy_config *config) {
         return NULL;
     }
     memset(runtime->workers, 0, size);
-    au32_store_relaxed(&runtime->core, 1);
     pthread_mutex_init(&runtime->shutdown_lock, NULL);
     blocking_create(&runtime->blocking);
     return runtime;
 }
 
-static void free_unstarted(struct sy_runtime *runtime) {
+/* With no thread left. Parts that were never made are told by their zeros. */
+static void free_runtime(struct sy_runtime *runtime) {
     destroy_workers(runtime);
     if (runtime->driver.ops && runtime->driver.rx) {
         driver_destroy(&runtime->driver);
@@ -265,8 +246,21 @@ static void free_unstarted(struct sy_runtime *runtime) {
     if (runtime->reclaim) {
         reclaim_destroy(runtime->reclaim);
     }
+    if (runtime->global) {
+        runtime->gq_ops->destroy(runtime->global);
+    }
+    if (runtime->overflow) {
+        gq_mutex_ops.destroy(runtime->overflow);
+    }
+    if (runtime->idle.parked) {
+        idle_destroy(&runtime->idle);
+    }
+    if (runtime->owned.chunks) {
+        owned_destroy(&runtime->owned);
+    }
     blocking_destroy(&runtime->blocking);
-    runtime_core_release(runtime);
+    pthread_mutex_destroy(&runtime->shutdown_lock);
+    free(runtime);
 }
 
 static int create_parts(struct sy_runtime *runtime) {
@@ -318,7 +312,7 @@ int sy_runtime_create(struct sy_runtime **out, const struct sy_config *config) {
         }
         sy_runtime_shutdown(runtime);
     }
-    free_unstarted(runtime);
+    free_runtime(runtime);
     return error;
 }
 
@@ -352,12 +346,13 @@ static void end_task(struct sy_runtime *runtime, struct sy_task *task) {
     if (state_seize(task)) {
         task_cancel(task);
     }
-    while (!(au64_load_acquire(&task->state) & TASK_COMPLETE)) {
+    uint64_t state;
+    while (state = au64_load_acquire(&task->state), /* with state_complete, and S9 */
+           !(state & TASK_COMPLETE) || (state & TASK_PUSHERS)) {
         runtime_drain(runtime); /* it is in the queue now, or its waker is about to put it there */
         sched_yield();
     }
-    au32_fetch_add_relaxed(&runtime->core, 1);
-    au64_fetch_or_acq_rel(&task->state, TASK_ORPHAN); /* seen by the last holder, with R1 of task_state.h */
+    owned_remove_outside(&runtime->owned, task);
     task_unref(task);
 }
 
@@ -388,7 +383,7 @@ int sy_runtime_shutdown(struct sy_runtime *runtime) {
         fence_seq_cst();                         /* R1 */
         drain_workers(runtime);
         runtime_drain(runtime);
-        end_owned(runtime); /* 5, 6 */
+        end_owned(runtime); /* 5 */
         au32_store_relaxed(&runtime->drained, 1);
     }
     pthread_mutex_unlock(&runtime->shutdown_lock);
@@ -403,7 +398,7 @@ void sy_runtime_destroy(struct sy_runtime *runtime) {
         fprintf(stderr, "stealyard: sy_runtime_destroy was called from one of the runtime's own threads\n");
         abort();
     }
-    free_unstarted(runtime);
+    free_runtime(runtime);
 }
 
 /* ---- questions ---- */

@@ -74,10 +74,6 @@ struct worker {
     bool started;
 };
 
-/*
- * The part of a runtime that a late waker may still touch: freed after the runtime and the last task that outlived it
- * while somebody else could be inside a wake-up (TASK_ORPHAN).
- */
 struct sy_runtime {
     /* Read-mostly. */
     const struct combo *combo;
@@ -94,7 +90,6 @@ struct sy_runtime {
     struct au32 closed;   /* set once: no spawn is taken any more, workers leave */
     struct au32 ended;    /* set once: the workers have left, and pushers drain what they push */
     struct au32 drained;  /* set once: shutdown is complete */
-    struct au32 core;     /* references on this memory */
     pthread_mutex_t shutdown_lock;
 
     struct idle idle;
@@ -136,8 +131,8 @@ void worker_tune(struct worker *worker);
 /* Wakes one parked worker if idle.h's protocol asks for one. A full barrier after the publication stands before it. */
 void runtime_notify(struct sy_runtime *runtime, struct worker *by);
 
-/* Puts a task that is NOTIFIED where it will be run. */
-void task_schedule(struct sy_task *task);
+/* Asks for the task's end; the caller holds a reference. */
+void task_abort(struct sy_task *task);
 
 /* Gives one reference back, and the memory after the last. */
 void task_unref(struct sy_task *task);
@@ -160,8 +155,6 @@ struct sy_task *task_create(struct sy_runtime *runtime, const struct sy_future_t
 
 /* Puts a fresh task where it will be run first, or refuses with -ESHUTDOWN (then the caller frees). */
 int task_submit(struct sy_runtime *runtime, struct sy_task *task);
-
-void runtime_core_release(struct sy_runtime *runtime);
 
 /* Cancels whatever stands in the global queue; for those who come late. */
 void runtime_drain(struct sy_runtime *runtime);

@@ -81,20 +81,9 @@ int sy_spawn_embedded(struct sy_runtime *runtime, const struct sy_future_type *t
     return error;
 }
 
-void task_schedule(struct sy_task *task) {
-    struct sy_runtime *runtime = task->runtime;
-    struct worker *worker = runtime_worker(runtime);
-    if (worker) {
-        runtime->combo->schedule_local(worker, task);
-    } else {
-        runtime->combo->schedule_global(runtime, task);
-    }
-}
-
 static void task_free(struct sy_task *task) {
     struct sy_runtime *runtime = task->runtime;
-    bool orphan = au64_load_relaxed(&task->state) & TASK_ORPHAN; /* the last holder: nobody changes it any more */
-    if (task->slot) {
+    if (task->slot) { /* none after shutdown, when the runtime may be gone */
         struct worker *worker = runtime_worker(runtime);
         if (worker) {
             owned_remove(&runtime->owned, &worker->free_slots, task);
@@ -103,9 +92,6 @@ static void task_free(struct sy_task *task) {
         }
     }
     task->release(task);
-    if (orphan) {
-        runtime_core_release(runtime);
-    }
 }
 
 void task_unref(struct sy_task *task) {
@@ -138,26 +124,50 @@ static void waker_clone(void *data) {
     state_ref(data);
 }
 
+static void push_from_outside(struct sy_task *task) {
+    struct sy_runtime *runtime = task->runtime;
+    runtime->combo->schedule_global(runtime, task);
+    state_pushed(task);
+}
+
 static void waker_wake_by_ref(void *data) {
-    if (state_wake(data)) {
-        task_schedule(data);
+    struct sy_task *task = data;
+    /* Only compared: the runtime of a complete task may be gone. */
+    struct worker *worker = runtime_worker(task->runtime);
+    if (!worker) {
+        if (state_wake_outside(task)) {
+            push_from_outside(task);
+        }
+    } else if (state_wake(task)) {
+        task->runtime->combo->schedule_local(worker, task);
     }
 }
 
 static void waker_wake(void *data) {
     struct sy_task *task = data;
-    /* Only compared: the runtime of a complete task may be gone. */
-    if (runtime_worker(task->runtime)) {
-        uint64_t before = state_wake_consume(task);
-        if (!(before & (TASK_RUNNING | TASK_COMPLETE | TASK_NOTIFIED))) {
-            task_schedule(task);
-        } else if (state_refs(before) == 1) {
-            task_free(task);
-        }
+    struct worker *worker = runtime_worker(task->runtime);
+    if (!worker) {
+        waker_wake_by_ref(task);
+        task_unref(task);
         return;
     }
-    waker_wake_by_ref(task); /* the reference is held until the task is queued and the wake-up sent */
-    task_unref(task);
+    uint64_t before = state_wake_consume(task);
+    if (!(before & (TASK_RUNNING | TASK_COMPLETE | TASK_NOTIFIED))) {
+        task->runtime->combo->schedule_local(worker, task);
+    } else if (state_refs(before) == 1) {
+        task_free(task);
+    }
+}
+
+void task_abort(struct sy_task *task) {
+    struct worker *worker = runtime_worker(task->runtime);
+    if (!worker) {
+        if (state_abort(task, TASK_PUSHER)) {
+            push_from_outside(task);
+        }
+    } else if (state_abort(task, 0)) {
+        task->runtime->combo->schedule_local(worker, task);
+    }
 }
 
 static void waker_drop(void *data) {

@@ -8,7 +8,9 @@
  *   JOIN_WAKER     task->joiner is set: before COMPLETE it is the handle's, who clears this bit to touch it; whoever
  *                  sets COMPLETE finds the bit and owns the waker from then on
  *   CANCELLED      its end was asked for, or was its end
- *   ORPHAN         it outlives its runtime's end and holds a reference on the runtime's core
+ *   PUSHERS        a count: threads that are no workers and are between waking the task and the end of their access to
+ *                  the runtime. Each holds a reference. Shutdown waits for them, so that afterwards no waker of any task
+ *                  touches the runtime, and wakers and handles may outlive it
  *
  * One reference, the "life" reference, belongs to the task itself until COMPLETE, so queues and wake-ups by reference
  * count nothing. Others: each waker, each join handle.
@@ -35,8 +37,9 @@
 #define TASK_JOIN_INTEREST ((uint64_t)8)
 #define TASK_JOIN_WAKER ((uint64_t)16)
 #define TASK_CANCELLED ((uint64_t)32)
-#define TASK_ORPHAN ((uint64_t)64)
-#define TASK_REF ((uint64_t)256)
+#define TASK_PUSHER ((uint64_t)1 << 8)    /* 16 bits: as many threads at once */
+#define TASK_PUSHERS ((uint64_t)0xffff << 8)
+#define TASK_REF ((uint64_t)1 << 24)
 
 SY_INLINE uint64_t state_refs(uint64_t state) {
     return state / TASK_REF;
@@ -126,15 +129,15 @@ SY_INLINE uint64_t state_complete(struct sy_task *task, uint64_t flags) {
     }
 }
 
-/* S6: a wake-up by reference. True: the task was idle, is NOTIFIED now, and the caller queues it. */
+/* S6: a wake-up by a worker, by reference. True: the task was idle, is NOTIFIED now, and the caller queues it. */
 SY_INLINE bool state_wake(struct sy_task *task) {
     uint64_t s = au64_fetch_or_acq_rel(&task->state, TASK_NOTIFIED);
     return !(s & (TASK_RUNNING | TASK_COMPLETE | TASK_NOTIFIED));
 }
 
 /*
- * S7: a wake-up that consumes the waker's reference in the same step. Only for a thread that keeps the runtime alive by
- * itself (a worker): elsewhere the reference must last until the task is queued. Returns the state before.
+ * S7: a wake-up by a worker that consumes the waker's reference in the same step: the worker keeps the runtime alive.
+ * Returns the state before.
  */
 SY_INLINE uint64_t state_wake_consume(struct sy_task *task) {
     uint64_t s = au64_load_relaxed(&task->state);
@@ -143,17 +146,37 @@ SY_INLINE uint64_t state_wake_consume(struct sy_task *task) {
     return s;
 }
 
-/* Asks for the end. True: the task was idle, is NOTIFIED now, and the caller queues it for a runner to drop. */
-SY_INLINE bool state_abort(struct sy_task *task) {
+/* S8: a wake-up by another thread. True: as S6, and the caller counts as a pusher until state_pushed. */
+SY_INLINE bool state_wake_outside(struct sy_task *task) {
+    uint64_t s = au64_load_relaxed(&task->state);
+    for (;;) {
+        bool idle = !(s & (TASK_RUNNING | TASK_COMPLETE | TASK_NOTIFIED));
+        if (au64_cas_acq_rel(&task->state, &s, (s | TASK_NOTIFIED) + (idle ? TASK_PUSHER : 0))) {
+            return idle;
+        }
+    }
+}
+
+/*
+ * Asks for the end. True: the task was idle, is NOTIFIED now, and the caller queues it for a runner to drop; `pusher` is
+ * TASK_PUSHER for a thread that is no worker, which then owes a state_pushed.
+ */
+SY_INLINE bool state_abort(struct sy_task *task, uint64_t pusher) {
     uint64_t s = au64_load_relaxed(&task->state);
     for (;;) {
         if (s & (TASK_COMPLETE | TASK_CANCELLED)) {
             return false;
         }
-        if (au64_cas_acq_rel(&task->state, &s, s | TASK_CANCELLED | TASK_NOTIFIED)) {
-            return !(s & (TASK_RUNNING | TASK_NOTIFIED));
+        bool idle = !(s & (TASK_RUNNING | TASK_NOTIFIED));
+        if (au64_cas_acq_rel(&task->state, &s, (s | TASK_CANCELLED | TASK_NOTIFIED) + (idle ? pusher : 0))) {
+            return idle;
         }
     }
+}
+
+/* S9, acq_rel: the pusher has left the runtime; shutdown's acquire load of the count orders its end after that. */
+SY_INLINE void state_pushed(struct sy_task *task) {
+    au64_fetch_sub_acq_rel(&task->state, TASK_PUSHER);
 }
 
 /* For the end of the runtime, with the workers gone: idle → RUNNING. False: it is complete, or in a queue, or on its way. */
