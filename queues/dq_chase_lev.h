@@ -28,8 +28,8 @@
  * DQ_EMPTY: [T2]. is_empty and length: hints, see below.
  *
  * Reclamation and ABA. A thief reads `array` and a slot of it without holding anything; the array that growth replaced
- * is handed to reclaim.h, so it lives until that thief is quiescent. top never decreases, so [T5] cannot mistake a later
- * state for the one it saw. Items are reclaimed by whoever took them; a slot's pointer that a loser read is dropped.
+ * is handed to reclaim.h, so it lives until that thief is quiescent. top never decreases, so [T5] cannot mistake a
+ * later state for the one it saw. Items are reclaimed by whoever took them; a slot's pointer that a loser read is dropped.
  *
  * Memory order. bottom, array and slots are written by the owner only, so its own loads of them are relaxed.
  *   [P1] owner loads bottom, array: relaxed, own
@@ -63,8 +63,8 @@
  *
  * Rejected: seq_cst accesses to top and bottom instead of the fences (the owner pays an exchange for every push or pop
  * all the same, and aarch64 pays for the loads too); an asymmetric fence by membarrier (another deque: it wants thieves
- * to be rare); one compare-and-swap for half of the items (needs the owner to write top); shrinking (an idle array costs
- * memory only).
+ * to be rare); one compare-and-swap for half of the items (needs the owner to write top); shrinking (an idle array
+ * costs memory only).
  */
 #ifndef STEALYARD_QUEUES_DQ_CHASE_LEV_H
 #define STEALYARD_QUEUES_DQ_CHASE_LEV_H

@@ -9,8 +9,9 @@
  * Progress: blocking; who stalls inside the lock stalls all. is_empty, length, and pop and steal of an empty deque are
  * wait-free. A steal never holds two locks, so two workers may steal from each other without a deadlock.
  *
- * Linearization points: the unlock, of the victim's lock for a steal; DQ_EMPTY without the lock: its load of length [3].
- * Between the victim's unlock and the thief's push the moved items are in neither deque, but the thief is busy with them.
+ * Linearization points: the unlock, of the victim's lock for a steal; DQ_EMPTY without the lock: its load [3] of
+ * length. Between the victim's unlock and the thief's push the moved items are in neither deque, but the thief is busy
+ * with them.
  *
  * Reclamation: none needed, the ring is touched under the lock only. No ABA: no compare-and-swap.
  *

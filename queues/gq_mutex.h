@@ -17,8 +17,8 @@
  *
  * Memory order. The lock orders everything but `length`:
  *   [1] load of length, relaxed, under the lock: only lock holders write it, so it is the newest
- *   [2] store of length, relaxed, under the lock, before the unlock. A push that happened before an is_empty has its [2]
- *       before it too, and coherence lets [3] see that store or a later one: never "empty" by an older value
+ *   [2] store of length, relaxed, under the lock, before the unlock. A push that happened before an is_empty has its
+ *       [2] before it too, and coherence lets [3] see that store or a later one: never "empty" by an older value
  *   [3] load of length, relaxed, without the lock: pairs with [2] as said. Two threads that must not miss each other
  *       (a pusher that looks for sleepers, a sleeper that looks for items) each put fence_seq_cst() between their store
  *       and their load; then one of them sees the other's, and [2] is a store like any other

@@ -15,8 +15,9 @@
  *   quiescent         between two tasks, say: every reference obtained before is dead
  *   offline, online   around a wait: an offline thread holds no references and keeps nobody waiting
  *   unregister_thread before it ends
- *   defer             any thread: calls run(head) on the helper once every thread that is online now has been quiescent.
- *                     The object must be unreachable for new readers already. run must not defer to the same reclaim
+ *   defer             any thread: calls run(head) on the helper once every thread that is online now has been
+ *                     quiescent. New readers must be unable to reach the object already. run must not defer to the same
+ *                     reclaim
  * No order of locks can go wrong: run is called without a lock held. destroy runs everything that is still deferred, so
  * the other registered threads must go on being quiescent, or be offline, until it returns.
  *
@@ -27,8 +28,8 @@
  * Memory order. [Q] quiescent, offline and unregister are full barriers after the thread's reads; [S] synchronize_rcu
  * is a full barrier after it has seen every [Q]: so each read of the object happens before run. A defer's own writes
  * reach the helper through the lock. ThreadSanitizer sees into neither side (the library is not instrumented), so the
- * edge from [Q] to [S] is told to it; a reader that was not quiescent after its read has told nothing, and freeing under
- * it is still reported.
+ * edge from [Q] to [S] is told to it; a reader that was not quiescent after its read has told nothing, and freeing
+ * under it is still reported.
  *
  * Rejected: hazard pointers (a store and a full barrier for each pointer read, on every steal), the memb flavour
  * (workers that compute for long force broadcasts of membarrier), keeping everything until the deque goes (bounded by

@@ -4,8 +4,8 @@
  *
  * Source: the four violations that a history of distinct values has if and only if it is not linearizable, from
  * Henzinger, Sezgin and Vafeiadis, Aspect-Oriented Linearizability Proofs, CONCUR 2013. O(n log n) instead of trying
- * orders. The fourth is checked in the form that cannot raise a false alarm: "empty" is wrong where some value was surely
- * inside at every moment of the operation.
+ * orders. The fourth is checked in the form that cannot raise a false alarm: "empty" is wrong where some value was
+ * surely inside at every moment of the operation.
  */
 #ifndef STEALYARD_STRESS_HISTORY_H
 #define STEALYARD_STRESS_HISTORY_H

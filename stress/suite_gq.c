@@ -175,8 +175,8 @@ static void oversubscribed(size_t variant) {
 }
 
 /*
- * A pusher and a would-be sleeper. Either way of asking must find the item: the sleeper announces itself and then looks,
- * with full barriers on both sides; or it was told of the push before it looks.
+ * A pusher and a would-be sleeper. Either way of asking must find the item: the sleeper announces itself and then
+ * looks, with full barriers on both sides; or it was told of the push before it looks.
  */
 struct parking {
     const struct gq_ops *ops;

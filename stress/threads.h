@@ -1,4 +1,4 @@
-/* Threads for tests: a team that starts at one moment and is joined, rounds in step, and how much work a build bears. */
+/* Threads for tests: a team that starts at one moment and is joined, rounds in step, work scaled to the build. */
 #ifndef STEALYARD_STRESS_THREADS_H
 #define STEALYARD_STRESS_THREADS_H
 
