@@ -255,7 +255,7 @@ static void bug_12_yield_in_a_blocking_section_tokio_6996(size_t combo) {
 /* A reference count that crosses 2^31 and 2^32 beside its flags: they must not run into each other. */
 static void bug_18_packed_task_word_near_its_end_jdk_8330017(size_t combo) {
     struct sy_runtime *runtime = support_runtime(combo);
-    static const uint64_t borders[] = {UINT64_C(1) << 31, UINT64_C(1) << 32, UINT64_C(1) << 55};
+    static const uint64_t borders[] = {UINT64_C(1) << 31, UINT64_C(1) << 32, UINT64_C(1) << 39};
     for (unsigned i = 0; i < 3; i++) {
         struct probe_log log = PROBE_LOG_INIT;
         struct sy_join join;
