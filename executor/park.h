@@ -14,9 +14,13 @@
 
 #include "executor/runtime.h"
 
+SY_INLINE bool park_global_is_empty(const struct sy_runtime *runtime, const struct gq_ops *gq) {
+    return gq->is_empty(runtime->global) && (!runtime->overflow || gq_mutex_is_empty(runtime->overflow));
+}
+
 /* What any worker could take. To be believed only behind a full barrier. */
 SY_INLINE bool park_work_visible(struct sy_runtime *runtime, const struct gq_ops *gq, const struct dq_ops *dq) {
-    if (!gq->is_empty(runtime->global) || (runtime->overflow && !gq_mutex_is_empty(runtime->overflow))) {
+    if (!park_global_is_empty(runtime, gq)) {
         return true;
     }
     for (unsigned i = 0; i < runtime->config.workers; i++) {

@@ -173,12 +173,10 @@ SY_INLINE void schedule_global(struct sy_runtime *runtime, struct sy_task *task,
 
 /* ---- taking tasks from somewhere ---- */
 
-/* From the global queue: one to run, and a fair share of the rest into the own deque. */
-static inline struct sy_task *global_take(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+/* From the global queue, not empty a moment ago: one to run, and a fair share of the rest into the own deque. */
+static __attribute__((noinline)) struct sy_task *global_take_batch(struct worker *worker, const struct gq_ops *gq,
+                                                                   const struct dq_ops *dq) {
     struct sy_runtime *runtime = worker->runtime;
-    if (gq->is_empty(runtime->global) && !(runtime->overflow && !gq_mutex_is_empty(runtime->overflow))) {
-        return NULL;
-    }
     struct sy_node *items[WORKER_BATCH_MAX];
     size_t share = gq->length(runtime->global) / runtime->config.workers + 1;
     size_t max = share < runtime->config.global_batch ? share : runtime->config.global_batch;
@@ -203,6 +201,11 @@ static inline struct sy_task *global_take(struct worker *worker, const struct gq
         park_propagate(worker, gq, dq);
     }
     return task_of(items[0]);
+}
+
+/* The look comes first: most find nothing, and it is two loads. */
+SY_INLINE struct sy_task *global_take(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
+    return park_global_is_empty(worker->runtime, gq) ? NULL : global_take_batch(worker, gq, dq);
 }
 
 static inline struct sy_task *take_oldest(struct worker *worker, const struct dq_ops *dq) {
