@@ -119,7 +119,7 @@ static inline void reclaim_run(struct reclaim_head *list) {
 static inline void *reclaim_helper(void *argument) {
     struct reclaim *reclaim = (struct reclaim *)argument;
     pthread_mutex_lock(&reclaim->lock);
-    while (reclaim->deferred || !reclaim->stopping) {
+    while (!reclaim->stopping) {
         struct reclaim_head *list = reclaim->deferred;
         if (!list) {
             pthread_cond_wait(&reclaim->changed, &reclaim->lock);
@@ -181,7 +181,7 @@ static inline void reclaim_destroy(struct reclaim *reclaim) {
     if (reclaim->has_helper) {
         pthread_join(reclaim->helper, NULL);
     }
-    reclaim_run(reclaim->deferred); /* something only if there never was a helper */
+    reclaim_run(reclaim->deferred); /* what the helper did not get to, or all if there was none */
     if (was_online) {
         reclaim_online();
     }
