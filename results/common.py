@@ -8,8 +8,8 @@ import re
 import sys
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-RESULTS = ROOT / "results"
+RESULTS = Path(__file__).resolve().parent
+ROOT = RESULTS.parent
 
 EXIT_CHECK_FAILED = 1
 EXIT_USAGE = 2

@@ -16,7 +16,7 @@ QUEUES, DEQUES, REACTORS = ("mutex", "ring"), ("chase_lev", "mutex"), ("epoll",)
 
 
 def entries(names):
-    return [{"name": name, "summary": f"{name} for tests", "source": "made up", "claims": {"bounded": False}}
+    return [{"name": name, "summary": f"{name} for tests", "source": "made up", "progress": "lock-free", "bounded": False}
             for name in names]
 
 

@@ -19,7 +19,7 @@ def httpd_binary():
 
 
 def ask():
-    """{"queues": [{name, summary, source, claims}…], …, "workloads": [{name, summary, ops, parts}…]}"""
+    """{"queues": [{name, summary, source, and its claims}…], …, "workloads": [{name, summary, ops, parts}…]}"""
     binary = workload_binary()
     try:
         found = subprocess.run([binary, "--list", "--json"], capture_output=True, text=True, timeout=60, check=True)

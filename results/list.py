@@ -7,6 +7,7 @@ import inventory
 import view
 from common import RESULTS, run_program, to_json
 
+NOT_CLAIMS = {"name", "summary", "source", "measured"}
 KINDS = {"queues": "queue", "deques": "deque", "reactors": "reactor"}
 
 
@@ -39,8 +40,9 @@ def gather():
     return found
 
 
-def claims_text(claims):
-    """"progress: lock-free; bounded: no" from an object of claims."""
+def claims_text(entry):
+    """"progress: lock-free; bounded: no": whatever an entry says beside what it is."""
+    claims = {name: value for name, value in entry.items() if name not in NOT_CLAIMS}
     words = {True: "yes", False: "no"}
     return "; ".join(f"{name}: {words[value] if isinstance(value, bool) else value}" for name, value in claims.items())
 
@@ -52,7 +54,7 @@ def measured_text(entry):
     if found.get("is_reference"):
         return f"the reference of {found['bundle']}"
     interval = view.interval_text(found["interval"]) if found["interval"] else ""
-    return (f"{found['ratio']:.2f} {interval} × the time of {found['reference']}, {found['workloads']} workloads, as"
+    return (f"{view.ratio_text(found['ratio'])} {interval} × the time of {found['reference']}, {found['workloads']} workloads, as"
             f" {found['arm']} ({found['bundle']})")
 
 
@@ -62,7 +64,7 @@ def print_text(found):
         for entry in found[kind]:
             print(f"  {entry['name']}: {entry['summary']}")
             print(f"      source    {entry['source']}")
-            print(f"      claims    {claims_text(entry['claims'])}")
+            print(f"      claims    {claims_text(entry)}")
             print(f"      measured  {measured_text(entry)}")
     print("workloads:")
     width = max(len(entry["name"]) for entry in found["workloads"])

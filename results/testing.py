@@ -11,6 +11,7 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 # Bounded only so that a hang becomes a failure.
 TIMEOUT_S = 120
+MADE = {}
 
 
 def install(source, target):
@@ -44,6 +45,17 @@ class WithBuild(unittest.TestCase):
         """A short comparison into out/."""
         return self.run_program("compare.py", "--blocks", blocks, "--budget-ms", 20, "--workers", 2, "--peers", peers,
                                 "--seed", 1, "--out", self.out, *arguments, **extra)
+
+    def compare_once(self, *arguments, **options):
+        """The same for a bundle that many tests start from: measured for the first, copied for the others."""
+        key = repr((arguments, sorted(options.items())))
+        if key not in MADE:
+            done = self.compare(*arguments, **options)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            MADE[key] = tempfile.TemporaryDirectory(prefix="results-test-")
+            shutil.copytree(self.out, MADE[key].name, dirs_exist_ok=True)
+        else:
+            shutil.copytree(MADE[key].name, self.out, dirs_exist_ok=True)
 
     def bundle(self):
         """The one bundle in out/."""

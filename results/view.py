@@ -23,7 +23,9 @@ def number_text(value):
 
 
 def ratio_text(ratio):
-    return f"{ratio:.2f}" if ratio < 100 else f"{ratio:.0f}"
+    if ratio >= 100:
+        return f"{ratio:.0f}"
+    return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
 
 
 def interval_text(interval, text=ratio_text):
@@ -34,7 +36,7 @@ def faster_text(ratio):
     """A ratio of times in words."""
     if 0.995 <= ratio <= 1.005:
         return "the same time"
-    return f"{1 / ratio:.2f} times as fast" if ratio < 1 else f"{ratio:.2f} times as long"
+    return f"{ratio_text(1 / ratio)} times as fast" if ratio < 1 else f"{ratio_text(ratio)} times as long"
 
 
 def plural(count, one, many=None):
