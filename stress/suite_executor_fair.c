@@ -1,5 +1,5 @@
 /* ctest-timeout: 200 */
-/* Nobody starves: yields, the LIFO slot's cap, the global queue's turn, timers beside a busy worker; and the counters. */
+/* Nobody starves: yields, the LIFO slot's cap, the global queue's turn, timers beside a busy worker. The counters. */
 #define _GNU_SOURCE
 #include "support_probe.h"
 

@@ -133,7 +133,7 @@ static void a_thousand_cycles(size_t combo) {
         }
     }
     holdings_check(before);
-    /* The C library may keep a few blocks of its own (a thread's cached stack); a leak would be at least one a cycle. */
+    /* The C library may keep a few blocks of its own (a thread's cached stack); a leak is one a cycle at least. */
     CHECK(support_alloc_live() - before.allocations < (int64_t)cycles / 2);
 }
 

@@ -1,5 +1,7 @@
 /* The configuration: what is wrong is told in one line that says what would be right. */
 #define _GNU_SOURCE
+#include <sched.h>
+
 #include "support_probe.h"
 
 /* ---- wrong values ---- */
@@ -139,7 +141,9 @@ static void defaults_are_filled_in(size_t variant) {
     const struct sy_config *config = sy_runtime_config(runtime);
     CHECK(config->global_queue && config->local_deque && config->reactor);
     CHECK_EQ(config->workers, sy_runtime_workers(runtime));
-    CHECK_EQ(config->workers, sysconf(_SC_NPROCESSORS_ONLN));
+    cpu_set_t mine;
+    CHECK_EQ(sched_getaffinity(0, sizeof mine, &mine), 0);
+    CHECK_EQ(config->workers, CPU_COUNT(&mine));
     CHECK(config->searching_max >= 1);
     CHECK(config->thread_name != NULL);
     CHECK_EQ(sy_runtime_current_worker(runtime), -1);
