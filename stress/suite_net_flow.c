@@ -26,7 +26,9 @@ static enum sy_poll receiver_poll(void *future, struct sy_context *cx) {
         f->initialised = true;
         sy_recv_init(&f->recv, f->socket, f->buffer, sizeof f->buffer);
     }
+    unsigned budget = cx->budget;
     enum sy_poll poll = sy_recv_poll(&f->recv, cx);
+    CHECK_EQ(cx->budget, poll == SY_READY ? budget - 1 : budget); /* waiting costs nothing */
     if (f->begun) {
         sy_oneshot_send(f->begun, f);
         f->begun = NULL;
@@ -261,6 +263,7 @@ static void pipes_tell_their_readiness(size_t variant) {
     int fds[2];
     CHECK_EQ(pipe2(fds, O_CLOEXEC), 0);
     CHECK_EQ(sy_socket_from_fd(&reader, runtime, fds[0]), 0);
+    CHECK(fcntl(fds[0], F_GETFL) & O_NONBLOCK);
     CHECK_EQ(sy_socket_from_fd(&writer, runtime, fds[1]), 0);
     CHECK(wait_ready(runtime, &writer, SY_WRITABLE) & POLLOUT);
     pthread_t thread;

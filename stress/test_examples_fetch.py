@@ -159,6 +159,7 @@ class Fetch(unittest.TestCase):
                 "/empty.json": "^FAIL: bad JSON at byte 0 of 0$",
                 "/round": "^FAIL: Maximum .*redirects followed",
                 "/elsewhere": "^FAIL: Protocol \"file\" not supported",
+                "file:///etc/hostname": "^FAIL: Protocol \"file\" not supported",
                 "ftp://127.0.0.1/x": "^FAIL: Protocol \"ftp\" not supported",
             }, "--timeout-ms", scaled("500", "3000"))
 

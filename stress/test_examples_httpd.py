@@ -104,6 +104,12 @@ class Httpd(unittest.TestCase):
             self.assertEqual(peer.answer()[::2], (200, BODY))
             self.assertEqual(peer.answer(head=True)[0], 200)
 
+    def test_head_has_no_body(self):
+        with self.peer() as peer:
+            peer.send(b"HEAD / HTTP/1.1\r\n\r\nHEAD /x HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+            self.assertEqual([peer.answer(head=True)[0] for _ in range(2)], [200, 404])
+            self.assertEqual(peer.answer()[::2], (200, BODY))  # begins right behind the others' headers
+
     def test_a_body_is_skipped(self):
         with self.peer() as peer:
             peer.send(b"POST / HTTP/1.1\r\nContent-Length: 60000\r\n\r\n" + b"GET / HTTP/1.1\r\n\r\n".ljust(60000, b"x"))
@@ -129,6 +135,8 @@ class Httpd(unittest.TestCase):
         with self.peer() as peer:
             peer.send(b"GET / HTTP/1.1\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\nGET / HTTP/1.1\r\n\r\n")
             self.assertEqual([peer.answer()[0] for _ in range(2)], [200, 200])
+            peer.send(b"CONNECT x:80 HTTP/1.1\r\n\r\nGET / HTTP/1.1\r\n\r\n")
+            self.assertEqual([peer.answer()[0] for _ in range(2)], [404, 200])
 
     def refused(self, request):
         """The status with which a request is refused, after which the connection ends."""

@@ -70,6 +70,8 @@ static void a_return_in_the_middle_ends_it(size_t variant) {
     CHECK_EQ(walk(&f), SY_READY);
     CHECK_EQ(f.passed, 1);
     CHECK_EQ(f.rounds, 0);
+    CHECK_EQ(walk(&f), SY_READY); /* stays at its end */
+    CHECK_EQ(f.begun, 1);
 }
 
 static const struct check_test tests[] = {

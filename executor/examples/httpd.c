@@ -161,7 +161,6 @@ static int refuse_body(struct client *f) {
 
 static int on_headers(http_parser *parser) {
     struct client *f = parser->data;
-    parser->upgrade = 0; /* offers of another protocol are ignored, as a server may */
     bool told = parser->flags & F_CONTENTLENGTH;
     return told && parser->content_length > REQUEST_BODY_MAX ? refuse_body(f) : 0;
 }
@@ -212,6 +211,8 @@ static enum state receive(struct client *f) {
     return f->closing ? DRAIN : RECEIVE;
 }
 
+/* Parses until the answers fill the output, the input is used up, or the request is wrong. An offer of another protocol
+ * stops the parser as well; it is ignored, as a server may, and parsing goes on behind it. */
 static enum state parse(struct client *f) {
     f->input_used +=
         http_parser_execute(&f->parser, &callbacks, f->input + f->input_used, f->input_length - f->input_used);
