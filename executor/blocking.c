@@ -14,8 +14,7 @@ SY_THREAD_LOCAL struct sy_runtime *blocking_current __attribute__((tls_model("in
 struct blocking_thread {
     struct sy_runtime *runtime;
     pthread_t thread;
-    struct blocking_thread *previous; /* in `alive` */
-    struct blocking_thread *next;     /* in `alive` or `ended` */
+    struct blocking_thread *next; /* in `ended` */
 };
 
 void blocking_create(struct blocking *blocking) {
@@ -114,18 +113,6 @@ static struct sy_task *next_job(struct blocking *blocking, uint64_t keep_alive_n
     }
 }
 
-static void unlink_alive(struct blocking *blocking, struct blocking_thread *self) {
-    if (self->previous) {
-        self->previous->next = self->next;
-    } else {
-        blocking->alive = self->next;
-    }
-    if (self->next) {
-        self->next->previous = self->previous;
-    }
-    blocking->threads--;
-}
-
 static void *thread_main(void *argument) {
     struct blocking_thread *self = argument;
     struct sy_runtime *runtime = self->runtime;
@@ -138,9 +125,12 @@ static void *thread_main(void *argument) {
         run_job(runtime, task);
         pthread_mutex_lock(&blocking->lock);
     }
-    unlink_alive(blocking, self);
+    blocking->threads--;
     self->next = blocking->ended;
     blocking->ended = self;
+    if (blocking->closed && blocking->threads == 0) {
+        driver_wake(&runtime->driver);
+    }
     pthread_mutex_unlock(&blocking->lock);
     return NULL;
 }
@@ -177,17 +167,13 @@ static int start_thread(struct sy_runtime *runtime) {
     if (!self) {
         return -ENOMEM;
     }
-    *self = (struct blocking_thread){.runtime = runtime, .next = blocking->alive};
+    self->runtime = runtime;
     int error = pthread_create(&self->thread, NULL, thread_main, self);
     if (error) {
         free(self);
         return -EAGAIN;
     }
     name_thread(runtime, self->thread);
-    if (blocking->alive) {
-        blocking->alive->previous = self;
-    }
-    blocking->alive = self;
     blocking->threads++;
     return 0;
 }
@@ -239,9 +225,7 @@ int sy_spawn_blocking(struct sy_runtime *runtime, const struct sy_future_type *t
     return error;
 }
 
-void blocking_close(struct blocking *blocking) {
-    pthread_mutex_lock(&blocking->lock);
-    blocking->closed = true;
+static void cancel_jobs(struct blocking *blocking) {
     struct sy_task *task;
     while ((task = take(blocking))) {
         pthread_mutex_unlock(&blocking->lock);
@@ -249,19 +233,18 @@ void blocking_close(struct blocking *blocking) {
         task_cancel(task);
         pthread_mutex_lock(&blocking->lock);
     }
+}
+
+void blocking_close(struct sy_runtime *runtime) {
+    struct blocking *blocking = &runtime->blocking;
+    pthread_mutex_lock(&blocking->lock);
+    blocking->closed = true;
+    cancel_jobs(blocking);
     pthread_cond_broadcast(&blocking->work);
     while (blocking->threads > 0) {
-        /* Joining one that is alive waits for its end, when it has put itself on `ended`. */
-        struct blocking_thread *one = blocking->alive;
         pthread_mutex_unlock(&blocking->lock);
-        pthread_join(one->thread, NULL);
+        driver_block(&runtime->driver); /* the last thread to end wakes it */
         pthread_mutex_lock(&blocking->lock);
-        struct blocking_thread **link = &blocking->ended;
-        while (*link != one) {
-            link = &(*link)->next;
-        }
-        *link = one->next;
-        free(one);
     }
     join_ended(blocking);
     pthread_mutex_unlock(&blocking->lock);

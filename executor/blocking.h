@@ -22,15 +22,17 @@ struct blocking {
     size_t depth;
     unsigned threads; /* alive, and not on `ended` */
     unsigned idle;    /* of these, waiting for a job that none was announced for yet */
-    struct blocking_thread *alive;
     struct blocking_thread *ended;
     bool closed;
 };
 
 void blocking_create(struct blocking *blocking);
 
-/* Cancels the jobs that have not begun, waits for those that have, joins every thread. */
-void blocking_close(struct blocking *blocking);
+/*
+ * With the workers gone: cancels the jobs that have not begun, waits for those that have, joins every thread. Meanwhile
+ * the caller attends the reactor, for jobs that wait for it.
+ */
+void blocking_close(struct sy_runtime *runtime);
 void blocking_destroy(struct blocking *blocking);
 
 #endif

@@ -124,7 +124,7 @@ struct sy_worker_metrics {
 int sy_worker_metrics(const struct sy_runtime *runtime, unsigned worker, struct sy_worker_metrics *out);
 
 struct sy_runtime_metrics {
-    uint64_t outside_spawns;   /* spawned from threads that are no workers (spread over them, summed here) */
+    uint64_t outside_spawns;   /* calls of sy_spawn and its like from threads that are no workers */
     uint64_t outside_wakes;    /* workers woken by threads that are no workers */
     uint64_t outside_spills;   /* see spills above */
     uint64_t global_depth;     /* tasks in the global queue now */

@@ -28,11 +28,19 @@ static uint64_t live_tasks(struct sy_runtime *runtime) {
     return slots;
 }
 
+static uint64_t outside_spawns(const struct sy_runtime *runtime) {
+    uint64_t n = 0;
+    for (unsigned i = 0; i < GATES; i++) {
+        n += au64_load_relaxed(&runtime->gates[i].left);
+    }
+    return n;
+}
+
 void sy_runtime_metrics(const struct sy_runtime *runtime, struct sy_runtime_metrics *out) {
     struct sy_runtime *unlocked = (struct sy_runtime *)(uintptr_t)runtime; /* a lock is no change of the runtime */
     struct blocking *blocking = &unlocked->blocking;
     *out = (struct sy_runtime_metrics){
-        .outside_spawns = au64_load_relaxed(&runtime->outside_spawns),
+        .outside_spawns = outside_spawns(runtime),
         .outside_wakes = au64_load_relaxed(&runtime->outside_wakes),
         .outside_spills = au64_load_relaxed(&runtime->outside_spills),
         .global_depth = runtime->gq_ops->length(runtime->global) +

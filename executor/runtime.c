@@ -2,18 +2,17 @@
  * The life of a runtime.
  *
  * Shutdown, in order:
- *   1. `closed` is set: spawns are refused from now on (R1)
+ *   1. `closed` is set: spawns are refused from now on; those from outside that came before are waited for (task.c, G1)
  *   2. every worker is woken, leaves its loop after the poll that it is in, and is joined
- *   3. the blocking pool is closed: jobs not begun are dropped, running ones waited for, threads joined
- *   4. `ended` is set, and every queue is drained: its tasks' futures are dropped, their joiners see them cancelled
- *   5. every other task, one that waits for a wake-up, is found through owned.h and dropped as well; a task that
- *      somebody is about to queue (NOTIFIED and in no queue yet) is waited for
- *      as are wakers that are still busy telling workers (PUSHERS). The tasks whose memory others hold lose their slots:
- *      nothing of theirs refers to the runtime any more
+ *   3. every queue is drained: its tasks' futures are dropped, their joiners see them cancelled
+ *   4. every other task, one that waits for a wake-up, is found through owned.h and dropped as well. A task that somebody
+ *      is about to queue (NOTIFIED and in no queue yet) is waited for, as are wakers that are still busy telling workers
+ *      (PUSHERS). The tasks whose memory others hold lose their slots: nothing of theirs refers to the runtime any more
+ *   5. the blocking pool is closed: jobs not begun are dropped, running ones waited for, threads joined. Last, because a
+ *      job may wait for a task; and it may wait for a timer or a socket, so this thread attends the reactor meanwhile
  *
- * R1: a pusher publishes its task, runs a full barrier, then loads `ended`; shutdown stores `ended`, runs a full
- * barrier, then drains. At least one sees the other, so a task that was accepted is run or dropped by somebody: the
- * pusher drains the queue itself if it finds the runtime ended.
+ * Only the thread that shuts down drops futures then, outside of any lock but the shutdown's own: a waker or spawner on
+ * another thread may hold a lock that a drop wants.
  */
 #define _GNU_SOURCE
 #include <errno.h>
@@ -27,8 +26,8 @@
 
 SY_THREAD_LOCAL struct worker *worker_current __attribute__((tls_model("initial-exec")));
 
-/* A drop may wake tasks, whose pushers drain: not inside each other, or a chain of drops would be a chain of frames. */
-static SY_THREAD_LOCAL bool draining __attribute__((tls_model("initial-exec")));
+/* The runtime that the calling thread is shutting down: a drop must not shut it down again. */
+static SY_THREAD_LOCAL struct sy_runtime *ending __attribute__((tls_model("initial-exec")));
 
 #define CORE_TUNED_NS 200000.0 /* a tuned worker looks at the global queue about this often, */
 #define CORE_TUNED_MIN 2u      /* but not more often than this many ticks, */
@@ -318,30 +317,29 @@ int sy_runtime_create(struct sy_runtime **out, const struct sy_config *config) {
 
 /* ---- the end ---- */
 
-void runtime_drain(struct sy_runtime *runtime) {
-    if (draining) {
-        return;
-    }
-    draining = true;
-    struct sy_task *task;
-    while ((task = runtime->combo->take_any(runtime, NULL))) {
-        state_begin(task);
-        task_cancel(task);
-    }
-    draining = false;
-}
-
-static void drain_workers(struct sy_runtime *runtime) {
-    for (unsigned i = 0; i < runtime->config.workers; i++) {
-        struct sy_task *task;
-        while ((task = runtime->combo->take_any(runtime, &runtime->workers[i]))) {
-            state_begin(task);
-            task_cancel(task);
+/* 1, second half. `left` first: what had entered by the later look and has left by the earlier one is out. */
+static void wait_for_spawners(struct sy_runtime *runtime) {
+    for (unsigned i = 0; i < GATES; i++) {
+        struct gate *gate = &runtime->gates[i];
+        for (;;) {
+            uint64_t left = au64_load_seq_cst(&gate->left);          /* with G3 */
+            if (au64_load_seq_cst(&gate->entered) == left) {         /* with G1 */
+                break;
+            }
+            sched_yield();
         }
     }
 }
 
-/* Step 5 for one task, of which the caller holds a reference. */
+static void drain(struct sy_runtime *runtime, struct worker *worker) {
+    struct sy_task *task;
+    while ((task = runtime->combo->take_any(runtime, worker))) {
+        state_begin(task);
+        task_cancel(task);
+    }
+}
+
+/* Step 4 for one task, of which the caller holds a reference. */
 static void end_task(struct sy_runtime *runtime, struct sy_task *task) {
     if (state_seize(task)) {
         task_cancel(task);
@@ -349,7 +347,7 @@ static void end_task(struct sy_runtime *runtime, struct sy_task *task) {
     uint64_t state;
     while (state = au64_load_acquire(&task->state), /* with state_complete, and S9 */
            !(state & TASK_COMPLETE) || (state & TASK_PUSHERS)) {
-        runtime_drain(runtime); /* it is in the queue now, or its waker is about to put it there */
+        drain(runtime, NULL); /* it is in the queue now, or its waker is about to put it there */
         sched_yield();
     }
     owned_remove_outside(&runtime->owned, task);
@@ -367,24 +365,30 @@ static void end_owned(struct sy_runtime *runtime) {
             sched_yield(); /* another thread gives the slot back right now */
         }
     }
-    runtime_drain(runtime);
+}
+
+static void shut_down(struct sy_runtime *runtime) {
+    au32_store_seq_cst(&runtime->closed, 1); /* 1, with G2 */
+    wait_for_spawners(runtime);
+    join_workers(runtime); /* 2 */
+    for (unsigned i = 0; i < runtime->config.workers; i++) {
+        drain(runtime, &runtime->workers[i]); /* 3 */
+    }
+    end_owned(runtime);      /* 4 */
+    blocking_close(runtime); /* 5 */
 }
 
 int sy_runtime_shutdown(struct sy_runtime *runtime) {
-    if (runtime_worker(runtime) || blocking_current == runtime) {
+    if (runtime_worker(runtime) || blocking_current == runtime || ending == runtime) {
         return -EDEADLK;
     }
     pthread_mutex_lock(&runtime->shutdown_lock);
-    if (!au32_load_relaxed(&runtime->drained)) { /* under the lock */
-        au32_store_seq_cst(&runtime->closed, 1); /* 1: before the events of 2, which wake with release */
-        join_workers(runtime);                   /* 2 */
-        blocking_close(&runtime->blocking);      /* 3 */
-        au32_store_seq_cst(&runtime->ended, 1);  /* 4 */
-        fence_seq_cst();                         /* R1 */
-        drain_workers(runtime);
-        runtime_drain(runtime);
-        end_owned(runtime); /* 5 */
-        au32_store_relaxed(&runtime->drained, 1);
+    if (!runtime->ended) {
+        struct sy_runtime *outer = ending; /* a drop may end another runtime */
+        ending = runtime;
+        shut_down(runtime);
+        ending = outer;
+        runtime->ended = true;
     }
     pthread_mutex_unlock(&runtime->shutdown_lock);
     return 0;

@@ -52,7 +52,7 @@ struct worker {
     unsigned until_global;     /* ticks until the global queue comes first */
     unsigned until_reactor;    /* ticks until a look at the reactor */
     unsigned global_interval;  /* the knob, or its tuned value */
-    bool oldest_first;         /* whose turn it is at the interval: see worker.h */
+    unsigned turn;             /* who comes first at the next interval: see worker.h */
     bool searching;            /* holds a searching token of `idle` */
     bool in_driver;            /* wakes tasks from within the reactor: notify once, at the end */
     bool brought;              /* that woke at least one */
@@ -74,6 +74,17 @@ struct worker {
     bool started;
 };
 
+/*
+ * Where spawns from outside come in: counted on entry and on leaving, so that shutdown can wait until nobody is inside.
+ * Several, so that many spawners do not share a line; a thread keeps to one.
+ */
+#define GATES 8
+
+struct gate {
+    SY_ALIGNAS(SY_CACHE_LINE) struct au64 entered;
+    struct au64 left;
+};
+
 struct sy_runtime {
     /* Read-mostly. */
     const struct combo *combo;
@@ -88,9 +99,8 @@ struct sy_runtime {
     char thread_name[16];
     struct reclaim *reclaim;
     struct au32 closed;   /* set once: no spawn is taken any more, workers leave */
-    struct au32 ended;    /* set once: the workers have left, and pushers drain what they push */
-    struct au32 drained;  /* set once: shutdown is complete */
     pthread_mutex_t shutdown_lock;
+    bool ended; /* shutdown is complete; guarded by shutdown_lock */
 
     struct idle idle;
     struct driver driver;
@@ -98,8 +108,8 @@ struct sy_runtime {
     struct blocking blocking;
 
     /* Written by threads that are no workers. */
-    SY_ALIGNAS(SY_CACHE_LINE) struct au64 outside_spawns;
-    struct au64 outside_wakes;
+    struct gate gates[GATES];
+    SY_ALIGNAS(SY_CACHE_LINE) struct au64 outside_wakes;
     struct au64 outside_spills;
 };
 
@@ -115,7 +125,7 @@ SY_INLINE struct worker *runtime_worker(const struct sy_runtime *runtime) {
 }
 
 SY_INLINE bool runtime_closed(const struct sy_runtime *runtime) {
-    return au32_load_relaxed(&runtime->closed); /* a late look costs a worker one more tick, a spawner nothing: R1 */
+    return au32_load_relaxed(&runtime->closed); /* a late look costs a worker one more tick */
 }
 
 /* For the socket layer. */
@@ -155,9 +165,6 @@ struct sy_task *task_create(struct sy_runtime *runtime, const struct sy_future_t
 
 /* Puts a fresh task where it will be run first, or refuses with -ESHUTDOWN (then the caller frees). */
 int task_submit(struct sy_runtime *runtime, struct sy_task *task);
-
-/* Cancels whatever stands in the global queue; for those who come late. */
-void runtime_drain(struct sy_runtime *runtime);
 
 extern const struct sy_waker_vtable task_waker_vtable;
 extern const struct sy_waker_vtable join_set_waker_vtable;

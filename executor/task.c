@@ -36,17 +36,41 @@ struct sy_task *task_create(struct sy_runtime *runtime, const struct sy_future_t
     return task;
 }
 
+/* The calling thread's gate: any spread will do, so threads are dealt out in the order in which they first come. */
+static struct gate *gate_of(struct sy_runtime *runtime) {
+    static struct au32 dealt;
+    static SY_THREAD_LOCAL uint32_t own __attribute__((tls_model("initial-exec")));
+    if (own == 0) {
+        own = au32_fetch_add_relaxed(&dealt, 1) % GATES + 1;
+    }
+    return &runtime->gates[own - 1];
+}
+
+/*
+ * G1 enter: fetch_add seq_cst, then G2, a seq_cst load of `closed`. Shutdown stores `closed` seq_cst and then loads the
+ * gates' counts seq_cst: in their one order, either G2 sees `closed` or shutdown sees G1 and waits for G3.
+ * G3 leave: fetch_add release, with shutdown's acquire: the push is before the drain, and this thread is out of here.
+ */
+static int submit_from_outside(struct sy_runtime *runtime, struct sy_task *task) {
+    struct gate *gate = gate_of(runtime);
+    au64_fetch_add_seq_cst(&gate->entered, 1);                    /* G1 */
+    bool closed = au32_load_seq_cst(&runtime->closed);            /* G2 */
+    if (!closed) {
+        runtime->combo->schedule_global(runtime, task);
+    }
+    au64_fetch_add_release(&gate->left, 1); /* G3 */
+    return closed ? -ESHUTDOWN : 0;
+}
+
 int task_submit(struct sy_runtime *runtime, struct sy_task *task) {
+    struct worker *worker = runtime_worker(runtime);
+    if (!worker) {
+        return submit_from_outside(runtime, task);
+    }
     if (runtime_closed(runtime)) {
         return -ESHUTDOWN;
     }
-    struct worker *worker = runtime_worker(runtime);
-    if (worker) {
-        runtime->combo->schedule_local(worker, task);
-    } else {
-        au64_fetch_add_relaxed(&runtime->outside_spawns, 1); /* a count, read by nobody who relies on its order */
-        runtime->combo->schedule_global(runtime, task);
-    }
+    runtime->combo->schedule_local(worker, task);
     return 0;
 }
 

@@ -9,7 +9,8 @@
  *   - what yields, was woken while it ran, or would exceed the LIFO slot's cap goes to the `deferred` stack, which is
  *     emptied into the deque when that and the global queue are empty, so that it comes after all that was there, in its
  *     own order. As long as the deque holds only such `yielders`, the global queue goes on coming before them;
- *   - at every k-th tick the global queue and the oldest task of the own deque take turns in coming first;
+ *   - at every k-th tick the global queue, the oldest task of the own deque and the deferred ones take turns in coming
+ *     first, whatever else goes on being ready;
  *   - thieves take the oldest.
  *
  * Work conservation: a worker can be held up by one long poll, so all that waits behind it must be in others' reach.
@@ -162,12 +163,9 @@ SY_INLINE void schedule_global(struct sy_runtime *runtime, struct sy_task *task,
         gq_mutex_push_batch(runtime->overflow, &item, 1, &pushed);
         au64_fetch_add_relaxed(&runtime->outside_spills, 1);
     }
-    fence_seq_cst(); /* I1, and R1 of runtime.c */
+    fence_seq_cst(); /* I1 */
     if (idle_wants_wake(&runtime->idle)) {
         runtime_notify(runtime, NULL);
-    }
-    if (au32_load_relaxed(&runtime->ended)) { /* R1 */
-        runtime_drain(runtime);
     }
 }
 
@@ -181,12 +179,12 @@ static __attribute__((noinline)) struct sy_task *global_take_batch(struct worker
     size_t share = gq->length(runtime->global) / runtime->config.workers + 1;
     size_t max = share < runtime->config.global_batch ? share : runtime->config.global_batch;
     size_t n = 0;
-    if (gq->pop_batch(runtime->global, items, max, &n) != GQ_OK) {
-        n = 0;
+    if (runtime->overflow && !gq_mutex_is_empty(runtime->overflow)) {
+        /* Half of the batch, so that neither a busy queue nor a long overflow starves the other. */
+        gq_mutex_pop_batch(runtime->overflow, items, (max + 1) / 2, &n);
     }
-    if (runtime->overflow && n < max && !gq_mutex_is_empty(runtime->overflow)) {
-        size_t more = 0;
-        gq_mutex_pop_batch(runtime->overflow, items + n, max - n, &more);
+    size_t more = 0;
+    if (n < max && gq->pop_batch(runtime->global, items + n, max - n, &more) == GQ_OK) {
         n += more;
     }
     if (n == 0) {
@@ -214,13 +212,29 @@ static inline struct sy_task *take_oldest(struct worker *worker, const struct dq
     return dq->steal(worker->deque, NULL, 1, &oldest, &one) == DQ_OK ? task_of(oldest) : NULL;
 }
 
-/* Every k-th tick: housekeeping, and the far ends first. */
+/* The deferred tasks of the worker itself. */
+static inline struct sy_task *take_own_deferred(struct worker *worker, const struct gq_ops *gq,
+                                                const struct dq_ops *dq) {
+    size_t moved;
+    struct sy_task *task = take_deferred(worker, worker, gq, dq, &moved);
+    if (moved > 1) {
+        park_propagate(worker, gq, dq);
+    }
+    return task;
+}
+
+/* Every k-th tick: housekeeping, and in turn one of the places that an endless supply elsewhere would starve. */
 static inline struct sy_task *at_interval(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
     reclaim_quiescent();
     worker_tune(worker);
     worker->until_global = worker->global_interval;
-    worker->oldest_first = !worker->oldest_first;
-    struct sy_task *task = worker->oldest_first ? take_oldest(worker, dq) : NULL;
+    worker->turn = (worker->turn + 1) % 3;
+    struct sy_task *task = NULL;
+    if (worker->turn == 1) {
+        task = take_oldest(worker, dq);
+    } else if (worker->turn == 2) {
+        task = take_own_deferred(worker, gq, dq);
+    }
     return task ? task : global_take(worker, gq, dq);
 }
 
@@ -272,14 +286,7 @@ SY_INLINE struct sy_task *take_local(struct worker *worker, const struct gq_ops 
         return task_of(node);
     }
     task = global_take(worker, gq, dq);
-    if (!task) {
-        size_t moved;
-        task = take_deferred(worker, worker, gq, dq, &moved);
-        if (moved > 1) {
-            park_propagate(worker, gq, dq);
-        }
-    }
-    return task;
+    return task ? task : take_own_deferred(worker, gq, dq);
 }
 
 /* From one victim. One that answers RETRY had something: it is asked again. */
@@ -433,7 +440,7 @@ SY_INLINE void worker_loop(struct worker *worker, const struct gq_ops *gq, const
 
 /* ---- the end ---- */
 
-/* With the workers joined (or by a late pusher, with `worker` NULL): any task that is in a queue; NULL: there is none. */
+/* With the workers joined: a task that is in a queue of `worker` (may be NULL) or in the global one; NULL: there is none. */
 SY_INLINE struct sy_task *take_any(struct sy_runtime *runtime, struct worker *worker, const struct gq_ops *gq,
                                    const struct dq_ops *dq) {
     struct sy_node *node = NULL;

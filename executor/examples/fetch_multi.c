@@ -232,12 +232,13 @@ int multi_begin(struct multi *multi, struct multi_transfer *transfer) {
     sy_oneshot_init(&transfer->done);
     curl_easy_setopt(transfer->easy, CURLOPT_PRIVATE, transfer);
     pthread_mutex_lock(&multi->lock);
-    transfer->added = curl_multi_add_handle(multi->handle, transfer->easy) == CURLM_OK;
-    if (transfer->added && multi->waker.vtable) {
+    bool added = curl_multi_add_handle(multi->handle, transfer->easy) == CURLM_OK;
+    transfer->added = added;
+    if (added && multi->waker.vtable) {
         sy_waker_wake_by_ref(&multi->waker); /* there is a timer to wait for now */
     }
     pthread_mutex_unlock(&multi->lock);
-    return transfer->added ? 0 : -ENOMEM;
+    return added ? 0 : -ENOMEM; /* the transfer may have finished already */
 }
 
 enum sy_poll multi_poll(struct multi_transfer *transfer, struct sy_context *cx) {
