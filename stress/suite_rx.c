@@ -7,7 +7,10 @@
 
 #include <fcntl.h>
 #include <poll.h>
+#include <pthread.h>
+#include <sched.h>
 
+#include "stress/support.h"
 #include "stress/support_rx.h"
 
 /* ---- operations ---- */
@@ -294,6 +297,57 @@ static void cancel(size_t variant) {
     rig_over_families(variant, cancel_on);
 }
 
+/* ---- two threads, one direction ---- */
+
+struct rival {
+    struct rig *rig;
+    struct rx_source *source;
+    int rounds;
+};
+
+static void *poll_and_cancel(void *argument) {
+    struct rival *rival = argument;
+    struct rx_probe probe;
+    rx_probe_init(&probe);
+    struct sy_waker waker = rx_probe_waker(&probe);
+    char bytes[8];
+    for (int armed = 0; armed < rival->rounds;) {
+        struct rx_op op;
+        rx_op_init(&op, RX_RECV, rival->source, bytes, sizeof bytes);
+        if (rival->rig->ops->poll(rival->rig->rx, &op, &waker) == RX_DONE) {
+            CHECK_EQ(op.result, -EBUSY);
+            sched_yield();
+            continue;
+        }
+        armed++;
+        bool done = rival->rig->ops->cancel(rival->rig->rx, &op) == RX_DONE;
+        CHECK_EQ(done ? op.result : rig_finish_asleep(rival->rig, &op, &probe), -ECANCELED);
+    }
+    rx_probe_close_shared(&probe);
+    return NULL;
+}
+
+/* The direction is one thread's or the other's, with nothing but the reactor between them. */
+static void rivals_for_a_direction(size_t variant) {
+    struct rig rig;
+    struct rig_waiter waiter;
+    rig_init(&rig, variant);
+    rig_waiter_start(&waiter, &rig);
+    struct rig_link link = rig_link(&rig, AF_UNIX);
+    struct rival rivals[2];
+    pthread_t threads[2];
+    for (int i = 0; i < 2; i++) {
+        rivals[i] = (struct rival){.rig = &rig, .source = link.source, .rounds = (int)support_rounds(100000)};
+        CHECK_EQ(pthread_create(&threads[i], NULL, poll_and_cancel, &rivals[i]), 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(pthread_join(threads[i], NULL), 0);
+    }
+    rig_unlink(&rig, link);
+    rig_waiter_stop(&waiter);
+    rig_close(&rig);
+}
+
 int main(int argc, char **argv) {
     static const struct check_test tests[] = {
         {"recv_and_send", recv_and_send},
@@ -307,6 +361,7 @@ int main(int argc, char **argv) {
         {"spurious_polls", spurious_polls},
         {"later_poll_replaces_waker", later_poll_replaces_waker},
         {"cancel", cancel},
+        {"rivals_for_a_direction", rivals_for_a_direction},
     };
     const struct check_suite suite = {.title = "suite_rx",
                                       .tests = tests,
