@@ -220,6 +220,7 @@ static inline struct sy_task *take_own_deferred(struct worker *worker, const str
     if (moved > 1) {
         park_propagate(worker, gq, dq);
     }
+    worker->deferred_came = true;
     return task;
 }
 
@@ -233,7 +234,9 @@ static inline struct sy_task *at_interval(struct worker *worker, const struct gq
     if (worker->turn == 1) {
         task = take_oldest(worker, dq);
     } else if (worker->turn == 2) {
-        task = take_own_deferred(worker, gq, dq);
+        /* Only if they had no turn since: otherwise it would be out of turn. */
+        task = worker->deferred_came ? NULL : take_own_deferred(worker, gq, dq);
+        worker->deferred_came = false;
     }
     return task ? task : global_take(worker, gq, dq);
 }
