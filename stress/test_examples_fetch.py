@@ -99,6 +99,8 @@ def start_nginx(root):
 
 
 class Fetch(unittest.TestCase):
+    maxDiff = None  # what a program says on stderr is shown whole
+
     @classmethod
     def setUpClass(cls):
         cls.directory = tempfile.TemporaryDirectory()
