@@ -20,6 +20,11 @@ OWN_INK = "<style>:root{--ink:#222} @media (prefers-color-scheme:dark){:root{--i
 # and Ito, darkened or lightened towards the middle); shapes repeat the distinction.
 COLOURS = ("#2f81d6", "#d9730d", "#1f9d72", "#b0569c", "#8a7d1f", "#c4453c", "#5a7bb5", "#7d7d7d")
 MARKERS = "osD^vPXh"
+# Ticks of the ratio axis by how far it reaches: few enough that they do not run into each other.
+TICKS = ((2, (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.4, 1.6, 2)),
+         (12, (0.1, 0.2, 0.33, 0.5, 0.7, 1, 1.4, 2, 3, 5, 10)),
+         (100, (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 20, 50, 100)),
+         (math.inf, (0.0001, 0.001, 0.01, 0.1, 1, 10, 100, 1000, 10000)))
 WIDTH_IN = 5.4
 FONT_PT = 9
 
@@ -66,9 +71,8 @@ def ratio_axis(axes, comparisons):
     ends = [end for c in comparisons for end in (c["interval"] or [c["ratio"]])] + [0.9, 1.1]
     axes.set_xscale("log")
     axes.set_xlim(min(ends) / 1.08, max(ends) * 1.08)
-    steps = [0.01, 0.02, 0.05, 0.1, 0.2, 0.33, 0.5, 0.7, 1, 1.4, 2, 3, 5, 10, 20, 50, 100]
-    if max(ends) / min(ends) < 2:
-        steps = [0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.4, 1.6, 2]
+    span = max(ends) / min(ends)
+    steps = next((steps for most, steps in TICKS if span < most), TICKS[-1][1])
     shown = [step for step in steps if min(ends) / 1.08 <= step <= max(ends) * 1.08]
     axes.set_xticks(shown, [f"{step:g}" for step in shown])
     axes.xaxis.set_minor_locator(NullLocator())
@@ -77,7 +81,7 @@ def ratio_axis(axes, comparisons):
     axes.axvline(1, color=INK_STAND_IN, linewidth=0.8)
 
 
-def forest(comparisons, arms, reference, labels, salt):
+def forest(comparisons, arms, reference, labels, salt, axis="time / time of the reference"):
     """Time ratios with 95 % intervals: a line per workload, arms side by side within it."""
     workloads = list(dict.fromkeys(c["workload"] for c in comparisons))
     shown = [arm for arm in arms if any(c["arm"] == arm for c in comparisons)]
@@ -95,7 +99,7 @@ def forest(comparisons, arms, reference, labels, salt):
     ratio_axis(axes, comparisons)
     axes.set_yticks(range(len(workloads)), workloads)
     axes.set_ylim(len(workloads) - 0.45, -0.55)
-    axes.set_xlabel(f"time / time of {labels[reference]}   (left of 1: faster)")
+    axes.set_xlabel(f"{axis}   (left of 1: faster)")
     axes.legend(loc="lower left", bbox_to_anchor=(0, 1), borderaxespad=0, frameon=False)
     return to_svg(figure, f"Time ratios against {labels[reference]} with 95 % intervals")
 

@@ -7,6 +7,7 @@ import shlex
 import shutil
 import signal
 import sys
+import time
 from datetime import datetime, timezone
 from pathlib import Path
 
@@ -145,15 +146,23 @@ class Run:
         progress.close()
         return {(s["workload"], s["arm"]): plan.Cost.of(s) for s in self.writer.samples}
 
-    def blocks(self, blocks, budget_ms, costs):
+    def blocks(self, blocks, budget_ms, costs, seconds_left):
+        """Takes the blocks and says how many there were time for; seconds_left None: all, however long it takes."""
         weights = {cell: cost.seconds(budget_ms) for cell, cost in costs.items()}
         seconds = blocks * sum(weights.values())
         progress = Progress(seconds)
         progress.say(f"{blocks} blocks × {len(costs)} samples of {budget_ms} ms, about {clock(seconds)} minutes,"
                      f" seed {self.args.seed}")
-        for number in range(1, blocks + 1):
-            self.block(number, budget_ms, progress, weights)
+        done, start = 0, time.monotonic()
+        while done < blocks:
+            done += 1
+            self.block(done, budget_ms, progress, weights)
+            if seconds_left is not None and plan.time_is_up(done, time.monotonic() - start, seconds_left):
+                break
         progress.close()
+        if done < blocks:
+            progress.say(f"the time is up after {done} of {blocks} blocks")
+        return done
 
 
 def measure(selection, args, writer, described):
@@ -162,9 +171,9 @@ def measure(selection, args, writer, described):
     seconds = 60 * (args.minutes or plan.DEFAULT_MINUTES)
     fill = args.minutes is not None
     costs = run.pilot()
-    spent = sum(s["elapsed_s"] for s in writer.samples)
-    blocks, budget_ms = plan.choose_effort(costs.values(), seconds - spent, args.blocks, args.budget_ms, fill)
-    run.blocks(blocks, budget_ms, costs)
+    left = seconds - sum(s["elapsed_s"] for s in writer.samples)
+    blocks, budget_ms = plan.choose_effort(costs.values(), left, args.blocks, args.budget_ms, fill)
+    blocks = run.blocks(blocks, budget_ms, costs, None if args.blocks else left)
     for arm, version in run.versions.items():
         described["versions"][arm] = version
     content = plan.describe(selection.arms, selection.cells, selection.described, args.seed, args.workers)

@@ -16,14 +16,16 @@ QUEUES, DEQUES, REACTORS = ("mutex", "ring"), ("chase_lev", "mutex"), ("epoll",)
 
 
 def entries(names):
-    return [{"name": name, "summary": f"{name} for tests", "source": "made up", "progress": "lock-free", "bounded": False}
+    return [{"name": name, "summary": f"{name} for tests", "source": "made up", "progress": "lock-free",
+             "bounded": False}
             for name in names]
 
 
 def listing():
     workloads = [{"name": name, "summary": f"{name} for tests", "ops": ops, "parts": ["queue", "deque", "reactor"]}
                  for name, (_, ops) in WORKLOADS.items()]
-    return {"queues": entries(QUEUES), "deques": entries(DEQUES), "reactors": entries(REACTORS), "workloads": workloads}
+    return {"queues": entries(QUEUES), "deques": entries(DEQUES), "reactors": entries(REACTORS),
+            "workloads": workloads}
 
 
 def main():

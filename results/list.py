@@ -13,8 +13,8 @@ KINDS = {"queues": "queue", "deques": "deque", "reactors": "reactor"}
 
 def arguments(argv):
     parser = argparse.ArgumentParser(
-        prog="stealyard list", description="The global queues, deques, reactors and workloads that exist, with what each"
-        " implementation claims, and what the newest bundle in results/ has measured of it.", allow_abbrev=False)
+        prog="stealyard list", description="The global queues, deques, reactors and workloads that exist, with what"
+        " each implementation claims, and what the newest bundle in results/ has measured of it.", allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(argv)
 
@@ -44,7 +44,8 @@ def claims_text(entry):
     """"progress: lock-free; bounded: no": whatever an entry says beside what it is."""
     claims = {name: value for name, value in entry.items() if name not in NOT_CLAIMS}
     words = {True: "yes", False: "no"}
-    return "; ".join(f"{name}: {words[value] if isinstance(value, bool) else value}" for name, value in claims.items())
+    return "; ".join(f"{name}: {words[value] if isinstance(value, bool) else value}" for name, value in claims.items()
+                     if value != "")
 
 
 def measured_text(entry):
@@ -54,8 +55,8 @@ def measured_text(entry):
     if found.get("is_reference"):
         return f"the reference of {found['bundle']}"
     interval = view.interval_text(found["interval"]) if found["interval"] else ""
-    return (f"{view.ratio_text(found['ratio'])} {interval} × the time of {found['reference']}, {found['workloads']} workloads, as"
-            f" {found['arm']} ({found['bundle']})")
+    return (f"{view.ratio_text(found['ratio'])} {interval} × the time of {found['reference']},"
+            f" {found['workloads']} workloads, as {found['arm']} ({found['bundle']})")
 
 
 def print_text(found):

@@ -103,6 +103,13 @@ def choose_effort(costs, seconds, blocks=None, budget_ms=None, fill=True):
     return blocks, budget_ms
 
 
+def time_is_up(done, spent_s, seconds):
+    """Whether one more block would not fit, after `done` complete blocks in spent_s. The pilot may have been too
+    hopeful on a busy machine. To stop by the clock, never by the results, and between blocks only, biases nothing.
+    """
+    return done >= MIN_BLOCKS and spent_s + spent_s / done > seconds
+
+
 def check_effort(blocks, budget_ms, minutes, workers):
     for name, value, least in (("--blocks", blocks, 1), ("--budget-ms", budget_ms, 1), ("--workers", workers, 1)):
         if value is not None and value < least:

@@ -10,7 +10,7 @@ import jinja2
 
 import bundle as bundles
 import view
-from common import RESULTS, run_program, to_json, write_file
+from common import RESULTS, run_program, slug, to_json, write_file
 
 
 def environment():
@@ -30,6 +30,8 @@ def context(bundle):
     return {"bundle": bundle, "plan": bundle.plan, "summary": bundle.summary, "machine": bundle.machine,
             "sentences": view.sentences(bundle), "rows": view.rows(bundle),
             "reference": view.arm_label(bundle.summary["reference"], bundle.machine),
+            "forests": [(f"forest-{slug(arm)}", view.arm_label(arm, bundle.machine))
+                        for arm in dict.fromkeys((bundle.summary["reference"], bundle.plan["default"]))],
             "two_references": bundle.summary["reference"] != bundle.plan["default"],
             "machine_lines": view.machine_lines(bundle.machine), "counter_names": names, "counter_rows": counters,
             "groups": groups, "anchor": view.anchor,

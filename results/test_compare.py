@@ -84,6 +84,11 @@ class Plan(unittest.TestCase):
         costs = [plan.Cost(0.1, 0.01)] * 400
         self.assertEqual(plan.choose_effort(costs, 60), (plan.MIN_BLOCKS, plan.MIN_BUDGET_MS))
 
+    def test_stops_between_blocks_when_the_time_is_up(self):
+        self.assertFalse(plan.time_is_up(12, 120, 131))
+        self.assertTrue(plan.time_is_up(12, 120, 129))
+        self.assertFalse(plan.time_is_up(plan.MIN_BLOCKS - 1, 500, 100))  # never fewer than nine
+
     def test_control_is_the_default_again(self):
         arms = plan.make_arms(["q", "r"], ["d"], ["e"], ["tokio"], dynamic=True)
         self.assertEqual([arm.id for arm in arms], ["q+d+e", "r+d+e", "A/A", "q+d+e dynamic", "tokio"])

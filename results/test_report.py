@@ -76,9 +76,18 @@ class Report(WithBuild):
         self.assertEqual(used - set(page.ids), set())
 
     def test_says_the_verdict_first(self):
-        first = re.search(r"<li>(.*?)</li>", self.text, re.DOTALL).group(1)
+        first = [line for line in view.sentences(bundles.load(self.path)) if not line.startswith("DISTURBED")][0]
         self.assertIn("worse in 2", first)
+        self.assertIn(first, self.text)
         self.assertLess(self.text.index("worse in 2"), self.text.index("<table"))
+
+    def test_a_run_that_was_mostly_disturbed_says_so_first(self):
+        bundle = bundles.load(self.path)
+        counted = sum(cell["n"] for cell in bundle.summary["cells"])
+        bundle.summary["disturbed"] = counted // 2 + 1
+        self.assertTrue(view.sentences(bundle)[0].startswith("DISTURBED RUN"))
+        bundle.summary["disturbed"] = counted // 2
+        self.assertNotIn("DISTURBED", " ".join(view.sentences(bundle)))
 
     def test_rendering_again_gives_the_same(self):
         before = {path: path.read_bytes() for path in self.path.rglob("*") if path.is_file()}

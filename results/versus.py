@@ -88,6 +88,6 @@ def context(old, new):
     if related:
         arms = list(dict.fromkeys(line["arm"] for line in related))
         labels = {arm: arm for arm in arms} | {old.name: f"the same in {old.name}"}
-        chart = charts.forest(related, arms, old.name, labels, "versus")
+        chart = charts.forest(related, arms, old.name, labels, "versus", "ratio now / ratio before")
     return {"old": old, "new": new, "lines": lines, "chart": chart, "sentences": describe(old, new, lines),
             "machines": list(zip(view.machine_lines(old.machine), view.machine_lines(new.machine)))}

@@ -101,19 +101,25 @@ def control_sentence(bundle):
 
 def disturbed_sentence(bundle):
     counted = sum(cell["n"] for cell in bundle.summary["cells"])
-    return (f"{bundle.summary['disturbed']} of {counted} counted samples are marked as disturbed by other processes or"
+    text = (f"{bundle.summary['disturbed']} of {counted} counted samples are marked as disturbed by other processes or"
             " the hypervisor; they are kept.")
+    if 2 * bundle.summary["disturbed"] > counted:
+        text = f"DISTURBED RUN: {text} Measure again on a quiet machine before you believe a figure of this one."
+    return text
 
 
 def sentences(bundle):
     """The verdict in words, the most important first."""
     arms = [arm["id"] for arm in bundle.plan["arms"] if arm["kind"] != "control"]
     references = list(dict.fromkeys(c["reference"] for c in bundle.summary["comparisons"]))
+    disturbed = disturbed_sentence(bundle)
     lines = [verdict_of_arm(bundle, arm, reference) for reference in references for arm in arms
              if any(c["arm"] == arm for c in compared(bundle, reference))]
     if bundle.plan["blocks"] < MIN_BLOCKS:
         lines.append(f"With {plural(bundle.plan['blocks'], 'block')} nothing can be decided: it takes {MIN_BLOCKS}.")
-    lines += [checks_sentence(bundle), control_sentence(bundle), disturbed_sentence(bundle)]
+    lines += [checks_sentence(bundle), control_sentence(bundle)]
+    # What puts every figure in doubt stands before them.
+    lines.insert(0 if disturbed.startswith("DISTURBED") else len(lines), disturbed)
     lines += bundle.summary["mismatches"]
     lines += [f"Skipped: {line}." for line in bundle.plan["skipped"]]
     return lines
