@@ -6,10 +6,10 @@
  *   - the array is published with release and read with acquire (relaxed there: a thief could read empty slots);
  *   - the indices are signed, and a pop of an empty deque leaves them alone (unsigned there: bottom - 1 wraps);
  *   - the old array is reclaimed by reclaim.h (left open there: a thief may still be reading it);
- *   - push stores bottom with release instead of a fence before a relaxed store, and pop's stores of bottom are release
- *     too: a thief that reads bottom gets the items' contents whichever store it reads. ThreadSanitizer, which does not
- *     model fences, sees the hand-over then; the two fences that are left order a store before a load, which no
- *     hand-over depends on;
+ *   - push stores bottom with release instead of a fence before a relaxed store, and so does pop where it takes it down: a
+ *     thief that reads bottom gets the items' contents whichever store it reads. ThreadSanitizer, which does not model
+ *     fences, sees the hand-over then; the two fences that are left order a store before a load, which no hand-over
+ *     depends on;
  *   - the owner keeps the top that it saw last: top only grows, so push needs no look at it while there is room by the
  *     old value, and pop of a deque that is empty by the old value needs neither the fence nor the line of the thieves;
  *   - steal takes up to half, one compare-and-swap an item (as crossbeam-deque does for a LIFO deque): with an owner at
@@ -29,7 +29,7 @@
  *
  * Reclamation and ABA. A thief reads `array` and a slot of it without holding anything; the array that growth replaced
  * is handed to reclaim.h, so it lives until that thief is quiescent. top never decreases, so [T5] cannot mistake a
- * later state for the one it saw. Items are reclaimed by whoever took them; a slot's pointer that a loser read is dropped.
+ * later state for the one it saw. Items are reclaimed by whoever took them; a pointer that a loser read is dropped.
  *
  * Memory order. bottom, array and slots are written by the owner only, so its own loads of them are relaxed.
  *   [P1] owner loads bottom, array: relaxed, own
@@ -37,6 +37,7 @@
  *        owner overwrites that slot only after it has seen top > i here: so no taker reads the newer item
  *   [P3] push stores the slot: relaxed, made visible by [P4]
  *   [P4] push stores bottom: release, pairs with [T2]: slot, array and the item's contents
+ *   [G0] empty slots are written too, relaxed, visible by [G2]: a thief that is late may read one before its [T5] fails
  *   [G1] growth copies slots: relaxed, own; visible by [G2]
  *   [G2] growth stores array: release, pairs with [T3]. The old array is deferred after it, so whoever comes online
  *        after the grace period finds the new one
@@ -46,11 +47,11 @@
  *   [O2] pop loads top: ordered by [F1]; acquire, pairs with [T5], for top_seen may stand in for a later [P2]
  *   [O3] pop loads the slot: relaxed, own
  *   [O4] pop's compare-and-swap for the last item: seq_cst, pairs with [T5], [P2], [T1]
- *   [O5] pop puts bottom back: release, as [O1]
+ *   [O5] pop puts bottom back: relaxed; top is as large by now, so no thief can take anything by it
  *   [T1] steal loads top: acquire, pairs with [T5] and [O4] of others: what they did before is then before [F2] in the
  *        total order, so an owner after [F2] sees a top at least as large as this one. Why the swaps are seq_cst, too
  *   [F2] steal's fence between [T1] and [T2], with [F1]
- *   [T2] steal loads bottom: acquire, pairs with [P4], [O1], [O5]
+ *   [T2] steal loads bottom: acquire, pairs with [P4] and [O1]
  *   [T3] steal loads array: acquire, pairs with [G2]. By [T2] it is at least as new as the item. A newer one that no
  *        longer holds index t was filled by an owner who had seen top > t, so [T5] fails
  *   [T4] steal loads the slot: relaxed, and before [T5]: after it the owner may overwrite it
@@ -58,6 +59,10 @@
  *   [E]  is_empty and length load bottom and top: relaxed. Both are values that stood there once and top only grows, so
  *        "empty" says that every item below the bottom seen was taken or is in its owner's hands. Of a push that stands
  *        before the other side's full barrier, the bottom seen is that one's or a later one
+ *
+ * A model checker for RC11 (stress/test_models.sh) finds the fault when any of [P4], [O1], [T2], [G2], [T3] is relaxed,
+ * a fence is missing or [O4] is no compare-and-swap. It accepts [P2], [O2], [T1], [T5] and [O4] relaxed: RC11 knows no
+ * cycles of dependence and orders reads across fences. C11 by its letter does neither, hence the stronger orders.
  *
  * Layout: top alone on a line (thieves write it), the owner's fields on another (thieves read bottom and array).
  *
@@ -103,8 +108,12 @@ SY_INLINE struct aptr *dq_chase_lev_slot(struct dq_chase_lev_array *array, int64
 static inline struct dq_chase_lev_array *dq_chase_lev_array_create(int64_t capacity) {
     size_t bytes = sizeof(struct dq_chase_lev_array) + (size_t)capacity * sizeof(struct aptr);
     struct dq_chase_lev_array *array = (struct dq_chase_lev_array *)malloc(bytes);
-    if (array) {
-        array->capacity = capacity;
+    if (!array) {
+        return NULL;
+    }
+    array->capacity = capacity;
+    for (int64_t i = 0; i < capacity; i++) {
+        aptr_store_relaxed(&array->slots[i], NULL); /* [G0] */
     }
     return array;
 }
@@ -205,7 +214,7 @@ SY_INLINE enum dq_status dq_chase_lev_pop(struct dq *deque, struct sy_node **out
         *out = (struct sy_node *)aptr_load_relaxed(dq_chase_lev_slot(array, last)); /* [O3] */
         won = ai64_cas_seq_cst(&d->top, &top, last + 1);                            /* [O4] */
     }
-    ai64_store_release(&d->bottom, last + 1); /* [O5] */
+    ai64_store_relaxed(&d->bottom, last + 1); /* [O5] */
     d->top_seen = last + 1;                   /* top has reached bottom, by us or by a thief */
     return won ? DQ_OK : DQ_EMPTY;
 }
