@@ -53,6 +53,7 @@ struct worker {
     unsigned until_reactor;    /* ticks until a look at the reactor */
     unsigned global_interval;  /* the knob, or its tuned value */
     unsigned turn;             /* who comes first at the next interval: see worker.h */
+    bool gave_way;             /* the last yielder let a batch of the global queue pass */
     bool deferred_came;        /* the deferred tasks had a turn since it was theirs at the interval */
     bool searching;            /* holds a searching token of `idle` */
     bool in_driver;            /* wakes tasks from within the reactor: notify once, at the end */

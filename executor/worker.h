@@ -8,7 +8,7 @@
  * Fairness of a local deque that is popped newest first. Three things keep a task from starving at its far end:
  *   - what yields, was woken while it ran, or would exceed the LIFO slot's cap goes to the `deferred` stack, which is
  *     emptied into the deque when that and the global queue are empty, so that it comes after all that was there, in its
- *     own order. As long as the deque holds only such `yielders`, the global queue goes on coming before them;
+ *     own order. As long as the deque holds only such `yielders`, they take turns with batches of the global queue;
  *   - at every k-th tick the global queue, the oldest task of the own deque and the deferred ones take turns in coming
  *     first, whatever else goes on being ready;
  *   - thieves take the oldest.
@@ -256,14 +256,18 @@ SY_INLINE struct sy_task *take_lifo(struct worker *worker) {
     return task;
 }
 
-/* Yielders lie at the deque's far end, below all that came later; some may have been stolen. */
+/*
+ * Yielders lie at the deque's far end, below all that came later; some may have been stolen. They give way to the global
+ * queue, which they would otherwise keep out as long as they yield; but after each batch one of them runs.
+ */
 SY_INLINE struct sy_task *before_yielders(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
     size_t length = dq->length(worker->deque);
     if (length > worker->yielders) {
         return NULL;
     }
     worker->yielders = length;
-    return global_take(worker, gq, dq);
+    worker->gave_way = !worker->gave_way;
+    return worker->gave_way ? global_take(worker, gq, dq) : NULL;
 }
 
 SY_INLINE struct sy_task *take_local(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {

@@ -8,9 +8,9 @@ packages=(
     "required|ninja|ninja-build|ninja-build|ninja|ninja|the build"
     "required|pkg-config|pkg-config|pkgconf-pkg-config|pkgconf|pkg-config|the build"
     "required|@urcu-qsbr.h|liburcu-dev|userspace-rcu-devel|liburcu|liburcu|memory reclamation"
-    "required|%scipy %matplotlib %jinja2|python3 python3-scipy python3-matplotlib python3-jinja2|python3 python3-scipy \
-python3-matplotlib python3-jinja2|python python-scipy python-matplotlib python-jinja|scipy python-matplotlib|\
-statistics, report"
+    "required|%scipy %matplotlib %jinja2 %jsonschema|python3 python3-scipy python3-matplotlib python3-jinja2 \
+python3-jsonschema|python3 python3-scipy python3-matplotlib python3-jinja2 python3-jsonschema|python python-scipy \
+python-matplotlib python-jinja python-jsonschema|scipy python-matplotlib|statistics, report"
     "optional|clang|clang|clang|clang|llvm|the second compiler: its half of test_warnings"
     "optional|@ck_ring.h|libck-dev|ck-devel|-|concurrencykit|Concurrency Kit"
     "optional|@benchmark/benchmark.h|libbenchmark-dev|google-benchmark-devel|benchmark|google-benchmark|bench micro"
@@ -31,7 +31,7 @@ find_python() {
     local candidate
     for candidate in /usr/bin/python3 python3; do
         if "$candidate" -c 'import importlib.util as u, sys
-sys.exit(not all(map(u.find_spec, ("scipy", "matplotlib", "jinja2"))))' 2>/dev/null; then
+sys.exit(not all(map(u.find_spec, ("scipy", "matplotlib", "jinja2", "jsonschema"))))' 2>/dev/null; then
             command -v "$candidate"
             return
         fi
