@@ -163,6 +163,17 @@ static inline size_t dq_mutex_take(struct dq_mutex *victim, size_t max, struct s
     return n;
 }
 
+/* Appends a chain for which there is room, oldest first. */
+static inline void dq_mutex_append_chain(struct dq_mutex *d, struct sy_node *item) {
+    pthread_mutex_lock(&d->lock);
+    while (item) {
+        struct sy_node *next = sy_node_next(item);
+        dq_mutex_append(d, item);
+        item = next;
+    }
+    pthread_mutex_unlock(&d->lock);
+}
+
 /* The thief is the caller's own deque: nobody else pushes into it, so the reserved room stays. */
 SY_INLINE enum dq_status dq_mutex_steal(struct dq *victim, struct dq *thief, size_t max, struct sy_node **out,
                                         size_t *moved) {
@@ -183,16 +194,8 @@ SY_INLINE enum dq_status dq_mutex_steal(struct dq *victim, struct dq *thief, siz
     }
     *out = chain;
     *moved = n;
-    if (n > 1) {
-        struct dq_mutex *own = dq_mutex_of(thief);
-        struct sy_node *item = sy_node_next(chain);
-        pthread_mutex_lock(&own->lock);
-        while (item) {
-            struct sy_node *next = sy_node_next(item);
-            dq_mutex_append(own, item);
-            item = next;
-        }
-        pthread_mutex_unlock(&own->lock);
+    if (thief && sy_node_next(chain)) {
+        dq_mutex_append_chain(dq_mutex_of(thief), sy_node_next(chain));
     }
     return DQ_OK;
 }
