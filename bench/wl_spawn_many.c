@@ -1,8 +1,8 @@
 /*
  * Many small tasks from a thread that is no worker, with the runtime idle or busy in two ways.
  *
- * The four follow tokio's benchmark of the same names. Its spawn_many_local spawns from block_on, which runs on the main
- * thread: what is local about it is only the name.
+ * The four follow tokio's benchmark of the same names. Its spawn_many_local spawns from block_on, which runs on the
+ * main thread: what is local about it is only the name.
  */
 #include <sched.h>
 
@@ -30,7 +30,7 @@ static enum sy_poll leaver_poll(void *future, struct sy_context *cx) {
 
 static const struct sy_future_type leaver_type = {"leaver", sizeof(struct leaver), leaver_poll, NULL};
 
-/* A task that ran twice makes it wrap, perhaps only after the main thread has looked; so the next iteration looks too. */
+/* A task that ran twice makes it wrap, perhaps after the main thread has looked; so the next iteration looks too. */
 static bool local_expect_none_left(struct workload_run *run) {
     return workload_expect(run, "tasks left", au64_load_relaxed(&left), 0);
 }

@@ -76,7 +76,7 @@ pub fn print_help() {
          --workers N        worker threads (default: the online processors, {})\n  \
          --budget-ms MS     how long to measure (default 300)\n  \
          --iterations N     exactly so many and no warm-up, for counting instructions\n  \
-         --seed S           of the message contents of echo; tokio's own random choices cannot be seeded (default 1)\n  \
+         --seed S           of the messages of echo; tokio's own random choices cannot be seeded (default 1)\n  \
          --list [--json]    the workloads\n  \
          --help             this text\n\n\
          Exit status: 0 ok, 1 a check failed, 2 wrong usage.",
