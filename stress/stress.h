@@ -10,10 +10,10 @@
  *   stress_table.c     counts, progress and the verdict
  *
  * Each task is a unit with an entry in the episode's books. What must hold of it: polled by one worker at a time and
- * not after it was ready; everything that its spawner, its waker and its earlier polls wrote is seen by the next poll, with
- * no other ordering than the runtime's; ready at most once; dropped exactly once if it was accepted, never if it was
- * refused; its memory released once; its output seen by who joins it. Counters are relaxed atomics, so that the books
- * order nothing that the runtime ought to order.
+ * not after it was ready; everything that its spawner, its waker and its earlier polls wrote is seen by the next
+ * poll, with no other ordering than the runtime's; ready at most once; dropped exactly once if it was accepted, never
+ * if it was refused; its memory released once; its output seen by who joins it. Counters are relaxed atomics, so that
+ * the books order nothing that the runtime ought to order.
  */
 #ifndef STEALYARD_STRESS_STRESS_H
 #define STEALYARD_STRESS_STRESS_H
@@ -93,6 +93,7 @@ struct unit {
     uint64_t letter;  /* written by the waking thread before the wake-up */
     uint64_t polls;   /* written by each poll */
     struct sy_waker waker;
+    bool pestered; /* woken many times for nothing before it is opened */
 };
 
 struct episode {

@@ -119,8 +119,16 @@ struct waker_thread {
 
 static void deliver(struct waker_thread *self, struct unit *unit) {
     struct sy_waker waker = unit->waker;
+    unsigned wakes = unit->pestered ? plan_below(&self->random, 400) : 0;
+    for (unsigned i = 0; i < wakes; i++) {
+        sy_waker_wake_by_ref(&waker); /* into whatever state the task and the runtime are in */
+    }
     unit->letter = unit->payload;
-    au32_store_relaxed(&unit->open, 1);
+    if (unit->pestered) {
+        au32_store_release(&unit->open, 1);
+    } else {
+        au32_store_relaxed(&unit->open, 1);
+    }
     if (self->episode->inject == INJECT_LOST_WAKE && au32_exchange_relaxed(&self->episode->injected, 1) == 0) {
         sy_waker_drop(waker);
         return;

@@ -4,6 +4,7 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -156,8 +157,15 @@ enum sy_poll pair_poll(struct unit_future *f, struct sy_context *cx) {
 
 /* ---- TCP ---- */
 
+/*
+ * Each process and unit has a loopback address of its own (127.0.0.0/8): the kernel may give the port of a listener
+ * that was just dropped to another one at once, and the echo would connect to a stranger, who may keep it for ever.
+ */
 static bool listen_on_loopback(struct unit_future *f, struct sy_context *cx, struct sy_address *address) {
-    SUPPORT_REQUIRE(sy_address_parse("127.0.0.1:0", address, NULL, 0) == 0);
+    uint32_t own = ((uint32_t)getpid() * UNITS + f->id) % 0xfffffe + 1; /* not the net's first and last */
+    char text[32];
+    snprintf(text, sizeof text, "127.%u.%u.%u:0", own >> 16, own >> 8 & 255, own & 255);
+    SUPPORT_REQUIRE(sy_address_parse(text, address, NULL, 0) == 0);
     int error = sy_listen(&f->io.listener, cx->runtime, address, 4);
     if (error) {
         f->io.listener.fd = -1;

@@ -31,6 +31,7 @@ static void abort_while_pending(size_t combo) {
         sy_join_abort(&join);
         CHECK(probe_finish(&join));
         CHECK_EQ(log.polls, 1);
+        CHECK(log.drop_worker >= 0); /* not by the thread that asked for it */
         probe_check_dropped(&log);
     }
     sy_runtime_destroy(runtime);

@@ -251,6 +251,28 @@ static void join_set_races(size_t combo) {
     sy_runtime_destroy(runtime);
 }
 
+/* One task, which ends about when the set is asked: between the look and the storing of the waker, too. */
+static void join_set_of_one_races(size_t combo) {
+    struct sy_runtime *runtime = support_runtime(combo);
+    struct sy_join_set *set;
+    uint64_t random = check_seed();
+    bool cancelled;
+    CHECK_EQ(sy_join_set_create(&set, runtime), 0);
+    for (unsigned round = 0; round < support_rounds(3000); round++) {
+        struct probe_log log;
+        set_spawn(set, &log, PROBE_GATE);
+        support_counter_wait(&log.polled, 1);
+        support_gate_open(&log.gate);
+        for (uint64_t spin = check_random(&random) % 512; spin > 0; spin--) {
+            cpu_relax();
+        }
+        CHECK(take(runtime, set, &cancelled) == &log);
+        CHECK(!cancelled);
+    }
+    sy_join_set_destroy(set);
+    sy_runtime_destroy(runtime);
+}
+
 static const struct check_test tests[] = {
     {"block_on_ready_and_yielding", block_on_ready_and_yielding},
     {"block_on_woken_from_elsewhere", block_on_woken_from_elsewhere},
@@ -261,6 +283,7 @@ static const struct check_test tests[] = {
     {"join_set_destroy_aborts", join_set_destroy_aborts},
     {"join_set_after_shutdown", join_set_after_shutdown},
     {"join_set_races", join_set_races},
+    {"join_set_of_one_races", join_set_of_one_races},
 };
 
 PROBE_SUITE("suite_executor_sync", tests, 100)
