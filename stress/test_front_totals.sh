@@ -20,6 +20,7 @@ cd "$STEALYARD_SOURCE"
 cp --parents stealyard CMakePresets.json CMakeLists.txt ./*/CMakeLists.txt executor/examples/CMakeLists.txt \
     executor/package/* stress/tests.cmake stress/tsan.supp "$tree"
 cd "$tree"
+: >bench/CMakeLists.txt # whose programs have no sources here
 echo 'int sy_answer(void); int sy_answer(void) { return 42; }' >executor/answer.c
 echo 'int main(void) { return 0; }' >stress/unit_pass.c
 echo 'int sy_answer(void); int main(void) { return sy_answer() != 42; }' >stress/unit_answer.c
