@@ -1,10 +1,10 @@
 /*
- * A deque: a mutex around a growing ring. The reference that the others are tested and weighed against.
+ * A deque: a mutex around a ring of fixed size. The reference that the others are tested and weighed against.
  *
  * Source: folklore. Deviations: none.
  *
- * Contract: dq.h; LIFO for the owner, the oldest for thieves; grows by doubling up to DQ_MUTEX_CAPACITY_MAX, then push
- * says DQ_FULL. Never says DQ_RETRY. Thieves need not be registered anywhere.
+ * Contract: dq.h; LIFO for the owner, the oldest for thieves; bounded: push says DQ_FULL at its capacity. Never says
+ * DQ_RETRY. Thieves need not be registered anywhere.
  *
  * Progress: blocking; who stalls inside the lock stalls all. is_empty, length, and pop and steal of an empty deque are
  * wait-free. A steal never holds two locks, so two workers may steal from each other without a deadlock.
@@ -20,7 +20,7 @@
  *   [2] store of length, relaxed, under the lock: what a push did before a barrier is seen by who looks after it
  *   [3] load of length, relaxed, without the lock: pairs with [2] by coherence, or by the two barriers
  *
- * Rejected: a linked list (a ring needs no links and is what lock-free deques have, so the comparison is of the
+ * Rejected: growing (the executor's overflow to the global queue is to be weighed and tested too); a linked list (a ring needs no links and is what lock-free deques have, so the comparison is of the
  * synchronisation alone); holding both locks in an order of addresses during a steal (stalls two workers, not one).
  */
 #ifndef STEALYARD_QUEUES_DQ_MUTEX_H
@@ -77,30 +77,9 @@ SY_INLINE struct sy_node **dq_mutex_slot(struct dq_mutex *d, size_t index) {
     return &d->slots[index & (d->capacity - 1)];
 }
 
-/* With the lock held: room for `n` more; false: there is no memory, or the ring has its greatest size. */
-static inline bool dq_mutex_make_room(struct dq_mutex *d, size_t n) {
-    size_t length = (size_t)au64_load_relaxed(&d->length); /* [1] */
-    size_t capacity = d->capacity;
-    while (capacity - length < n) {
-        if (capacity == DQ_MUTEX_CAPACITY_MAX) {
-            return false;
-        }
-        capacity *= 2;
-    }
-    if (capacity == d->capacity) {
-        return true;
-    }
-    struct sy_node **slots = (struct sy_node **)malloc(capacity * sizeof(struct sy_node *));
-    if (!slots) {
-        return false;
-    }
-    for (size_t i = d->oldest; i != d->oldest + length; i++) {
-        slots[i & (capacity - 1)] = *dq_mutex_slot(d, i);
-    }
-    free(d->slots);
-    d->slots = slots;
-    d->capacity = capacity;
-    return true;
+/* With the lock held: for how many more there is room. */
+SY_INLINE size_t dq_mutex_room(const struct dq_mutex *d) {
+    return d->capacity - (size_t)au64_load_relaxed(&d->length); /* [1] */
 }
 
 /* With the lock held and room for it. */
@@ -113,7 +92,7 @@ SY_INLINE void dq_mutex_append(struct dq_mutex *d, struct sy_node *item) {
 SY_INLINE enum dq_status dq_mutex_push(struct dq *deque, struct sy_node *item) {
     struct dq_mutex *d = dq_mutex_of(deque);
     pthread_mutex_lock(&d->lock);
-    bool room = dq_mutex_make_room(d, 1);
+    bool room = dq_mutex_room(d) > 0;
     if (room) {
         dq_mutex_append(d, item);
     }
@@ -136,12 +115,12 @@ SY_INLINE enum dq_status dq_mutex_pop(struct dq *deque, struct sy_node **out) {
     return length > 0 ? DQ_OK : DQ_EMPTY;
 }
 
-/* Makes room for half of what the victim seems to have; returns for how many there is room (0 or as asked). */
+/* For how many, up to `n`, the thief has room. */
 static inline size_t dq_mutex_reserve(struct dq_mutex *thief, size_t n) {
     pthread_mutex_lock(&thief->lock);
-    bool room = dq_mutex_make_room(thief, n);
+    size_t room = dq_mutex_room(thief);
     pthread_mutex_unlock(&thief->lock);
-    return room ? n : 0;
+    return room < n ? room : n;
 }
 
 /* Takes up to `max` of the oldest, at most half, out of the victim: a chain, oldest first. Returns how many. */
@@ -211,12 +190,12 @@ SY_INLINE bool dq_mutex_is_empty(const struct dq *deque) {
 
 __attribute__((unused)) static const struct dq_ops dq_mutex_ops = {
     .name = "dq_mutex",
-    .summary = "mutex around a growing ring, the reference",
+    .summary = "mutex around a bounded ring, the reference",
     .source = "folklore",
     .progress = "blocking; on an empty deque wait-free",
     .reclamation = "none needed",
     .order = DQ_LIFO,
-    .bounded = false,
+    .bounded = true,
     .create = dq_mutex_create,
     .destroy = dq_mutex_destroy,
     .push = dq_mutex_push,
