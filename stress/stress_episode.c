@@ -129,7 +129,8 @@ static void deliver(struct waker_thread *self, struct unit *unit) {
     } else {
         au32_store_relaxed(&unit->open, 1);
     }
-    if (self->episode->inject == INJECT_LOST_WAKE && au32_exchange_relaxed(&self->episode->injected, 1) == 0) {
+    if (self->episode->inject == INJECT_LOST_WAKE && !unit->pestered) {
+        /* All of them, since one task might be aborted; and none that pestering may have woken for this letter. */
         sy_waker_drop(waker);
         return;
     }

@@ -2,35 +2,6 @@
 #define _GNU_SOURCE
 #include "support_probe.h"
 
-/* A waker that counts, so the channel can be tested without a runtime. */
-struct counted_waker {
-    struct ai64 references;
-    struct au32 wakes;
-};
-
-static void counted_clone(void *data) {
-    ai64_fetch_add_relaxed(&((struct counted_waker *)data)->references, 1);
-}
-
-static void counted_drop(void *data) {
-    ai64_fetch_sub_relaxed(&((struct counted_waker *)data)->references, 1);
-}
-
-static void counted_wake_by_ref(void *data) {
-    au32_fetch_add_release(&((struct counted_waker *)data)->wakes, 1);
-}
-
-static void counted_wake(void *data) {
-    counted_wake_by_ref(data);
-    counted_drop(data);
-}
-
-static const struct sy_waker_vtable counted_vtable = {counted_clone, counted_wake, counted_wake_by_ref, counted_drop};
-
-static struct sy_context counted_context(struct counted_waker *waker) {
-    return (struct sy_context){.waker = {&counted_vtable, waker}, .budget = 128};
-}
-
 static void send_then_poll(size_t variant) {
     (void)variant;
     struct counted_waker waker = {0};

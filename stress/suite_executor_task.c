@@ -1,6 +1,8 @@
 /* ctest-timeout: 200 */
 /* The life of a task over every combination: spawned, joined, detached, embedded, aborted, dropped. */
 #define _GNU_SOURCE
+#include <sched.h>
+
 #include "support_probe.h"
 
 #include "support_alloc.h"
@@ -198,6 +200,56 @@ static void out_of_memory_at_spawn(size_t combo) {
     probe_check_dropped(&log);
 }
 
+/* ---- the joiner's waker ---- */
+
+/* A handle that is polled by another task than before wakes that one, and gives the first one's waker back. */
+static void a_later_joiner_replaces(size_t combo) {
+    struct sy_runtime *runtime = support_runtime(combo);
+    struct probe_log log = PROBE_LOG_INIT;
+    struct counted_waker first = {0}, second = {0};
+    struct sy_context cx = counted_context(&first), other = counted_context(&second);
+    struct sy_join join;
+    struct sy_outcome outcome;
+    probe_spawn(runtime, &log, PROBE_GATE, 0, &join);
+    support_counter_wait(&log.polled, 1);
+    CHECK_EQ(sy_join_poll(&join, &cx, &outcome), SY_PENDING);
+    CHECK_EQ(sy_join_poll(&join, &cx, &outcome), SY_PENDING);
+    CHECK_EQ(ai64_load_relaxed(&first.references), 1);
+    CHECK_EQ(sy_join_poll(&join, &other, &outcome), SY_PENDING);
+    CHECK_EQ(ai64_load_relaxed(&first.references), 0);
+    support_gate_open(&log.gate);
+    while (au32_load_acquire(&second.wakes) == 0) {
+        sched_yield(); /* bounded by the watchdog */
+    }
+    CHECK_EQ(sy_join_poll(&join, &other, &outcome), SY_READY);
+    CHECK(!probe_finish(&join));
+    sy_runtime_destroy(runtime);
+    CHECK_EQ(au32_load_relaxed(&first.wakes), 0);
+    CHECK_EQ(au32_load_relaxed(&second.wakes), 1);
+    CHECK_EQ(ai64_load_relaxed(&second.references), 0);
+    probe_check_dropped(&log);
+}
+
+/* A handle that goes before the task ends takes its waker along. */
+static void dropped_joiner_is_not_woken(size_t combo) {
+    struct sy_runtime *runtime = support_runtime(combo);
+    struct probe_log log = PROBE_LOG_INIT;
+    struct counted_waker waker = {0};
+    struct sy_context cx = counted_context(&waker);
+    struct sy_join join;
+    struct sy_outcome outcome;
+    probe_spawn(runtime, &log, PROBE_GATE, 0, &join);
+    support_counter_wait(&log.polled, 1);
+    CHECK_EQ(sy_join_poll(&join, &cx, &outcome), SY_PENDING);
+    sy_join_drop(&join);
+    CHECK_EQ(ai64_load_relaxed(&waker.references), 0);
+    support_gate_open(&log.gate);
+    support_counter_wait(&log.dropped, 1);
+    sy_runtime_destroy(runtime);
+    CHECK_EQ(au32_load_relaxed(&waker.wakes), 0);
+    probe_check_dropped(&log);
+}
+
 /* ---- handles that outlive the runtime ---- */
 
 static void handle_outlives_runtime(size_t combo) {
@@ -242,6 +294,8 @@ static const struct check_test tests[] = {
     {"embedded_allocates_nothing", embedded_allocates_nothing},
     {"spawn_allocates_once", spawn_allocates_once},
     {"out_of_memory_at_spawn", out_of_memory_at_spawn},
+    {"a_later_joiner_replaces", a_later_joiner_replaces},
+    {"dropped_joiner_is_not_woken", dropped_joiner_is_not_woken},
     {"handle_outlives_runtime", handle_outlives_runtime},
     {"join_wait_on_a_worker_is_refused", join_wait_on_a_worker_is_refused},
 };

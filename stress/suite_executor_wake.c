@@ -240,7 +240,7 @@ static void wake_after_the_runtime(size_t combo) {
 
 /* The runtime ends while threads wake: nothing is polled afterwards, nothing is touched that is gone. */
 static void wake_during_shutdown(size_t combo) {
-    for (unsigned round = 0; round < support_rounds(40); round++) {
+    for (unsigned round = 0; round < 40; round++) {
         struct sy_runtime *runtime = support_runtime(combo);
         struct counting_log log;
         struct sy_join join;

@@ -170,6 +170,35 @@ static inline void probe_hogs_finish(struct probe_hogs *hogs) {
     }
 }
 
+/* A waker that counts, so that polls can be made by hand. */
+struct counted_waker {
+    struct ai64 references;
+    struct au32 wakes;
+};
+
+static inline void counted_clone(void *data) {
+    ai64_fetch_add_relaxed(&((struct counted_waker *)data)->references, 1);
+}
+
+static inline void counted_drop(void *data) {
+    ai64_fetch_sub_relaxed(&((struct counted_waker *)data)->references, 1);
+}
+
+static inline void counted_wake_by_ref(void *data) {
+    au32_fetch_add_release(&((struct counted_waker *)data)->wakes, 1);
+}
+
+static inline void counted_wake(void *data) {
+    counted_wake_by_ref(data);
+    counted_drop(data);
+}
+
+static const struct sy_waker_vtable counted_vtable = {counted_clone, counted_wake, counted_wake_by_ref, counted_drop};
+
+static inline struct sy_context counted_context(struct counted_waker *waker) {
+    return (struct sy_context){.waker = {&counted_vtable, waker}, .budget = 128};
+}
+
 /* Runs `run(argument, cx)` once on a worker and waits for it. */
 struct probe_call {
     void (*run)(void *argument, struct sy_context *cx);
