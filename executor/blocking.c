@@ -103,7 +103,8 @@ static struct sy_task *next_job(struct blocking *blocking, uint64_t keep_alive_n
     struct timespec until = deadline_after(keep_alive_ns);
     bool late = false;
     for (;;) {
-        struct sy_task *task = take(blocking);
+        /* Once closed, what has not begun is cancelled by blocking_close. */
+        struct sy_task *task = blocking->closed ? NULL : take(blocking);
         if (task || blocking->closed || late) {
             return task;
         }
