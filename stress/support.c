@@ -178,15 +178,16 @@ unsigned support_thread_count(void) {
     return directory_entries("/proc/self/task");
 }
 
+/* Fewer is right too: a thread that was joined before `count` was taken may still have stood in the directory then. */
 void support_wait_for_threads(unsigned count) {
     uint64_t until_ns = sy_now_ns() + UINT64_C(10000000000);
     unsigned now = support_thread_count();
-    while (now != count && sy_now_ns() < until_ns) {
+    while (now > count && sy_now_ns() < until_ns) {
         sched_yield();
         now = support_thread_count();
     }
-    if (now != count) {
-        support_fatal(__FILE__, __LINE__, "%u threads, not %u", now, count);
+    if (now > count) {
+        support_fatal(__FILE__, __LINE__, "%u threads, more than %u", now, count);
     }
 }
 
