@@ -6,7 +6,6 @@
 #include "executor/worker.h"
 #include "queues/dq_list.h"
 #include "queues/gq_list.h"
-#include "reactor/rx_list.h"
 
 /* A profile names the pair: run_gq_mutex_dq_chase_lev and its like are functions of their own. */
 #define COMBO(gq_name, dq_name)                                                                                        \
@@ -57,12 +56,8 @@ static const struct combo combo_dynamic = {
 
 #define GQ_ENTRY(name) &name##_ops,
 #define DQ_ENTRY(name) &name##_ops,
-#define RX_DECLARE(name) extern const struct rx_ops name##_ops;
-#define RX_ENTRY(name) &name##_ops,
-RX_LIST(RX_DECLARE)
 static const struct gq_ops *const global_queues[] = {GQ_LIST(GQ_ENTRY)};
 static const struct dq_ops *const local_deques[] = {DQ_LIST(DQ_ENTRY)};
-static const struct rx_ops *const reactors[] = {RX_LIST(RX_ENTRY)};
 
 #define COUNT(array) (sizeof(array) / sizeof(array)[0])
 
@@ -79,15 +74,6 @@ const struct dq_ops *part_local_deque(const char *name) {
     for (size_t i = 0; i < COUNT(local_deques); i++) {
         if (strcmp(local_deques[i]->name, name) == 0) {
             return local_deques[i];
-        }
-    }
-    return NULL;
-}
-
-const struct rx_ops *part_reactor(const char *name) {
-    for (size_t i = 0; i < COUNT(reactors); i++) {
-        if (strcmp(reactors[i]->name, name) == 0) {
-            return reactors[i];
         }
     }
     return NULL;
@@ -124,10 +110,10 @@ static bool local_deque_at(unsigned index, struct sy_part *part) {
 }
 
 static bool reactor_at(unsigned index, struct sy_part *part) {
-    if (index >= COUNT(reactors)) {
+    if (index >= rx_count) {
         return false;
     }
-    const struct rx_ops *ops = reactors[index];
+    const struct rx_ops *ops = rx_all[index];
     *part = (struct sy_part){ops->name,
                              ops->summary,
                              ops->source,

@@ -1,12 +1,9 @@
 #include "executor/driver.h"
 
 #include <errno.h>
-#include <string.h>
-
-#include "executor/parts.h"
 
 int driver_create(struct driver *driver, const char *reactor, const struct rx_config *config) {
-    driver->ops = part_reactor(reactor);
+    driver->ops = rx_find(reactor);
     if (!driver->ops) {
         return -EINVAL;
     }

@@ -27,7 +27,6 @@ struct combo {
 
 const struct gq_ops *part_global_queue(const char *name);
 const struct dq_ops *part_local_deque(const char *name);
-const struct rx_ops *part_reactor(const char *name);
 
 /* NULL if a name is unknown. */
 const struct combo *combo_find(const char *global_queue, const char *local_deque, bool dynamic);
