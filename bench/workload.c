@@ -11,7 +11,9 @@ enum { EXIT_CHECK_FAILED = 1, EXIT_USAGE = 2 };
 /* True if everything was as it should be; prints the result in any case. */
 static bool run_workload(const struct workload_options *options) {
     const struct workload *workload = options->workload;
-    struct workload_run run = {.seed = options->config.seed};
+    static struct workload_run run;
+    run.workers = options->config.workers;
+    run.seed = options->config.seed;
     struct workload_measured measured;
     int error = sy_runtime_create(&run.runtime, &options->config);
     if (error) {
@@ -25,7 +27,7 @@ static bool run_workload(const struct workload_options *options) {
         workload->finish(&run);
     }
     bool ok = run.failure[0] == '\0';
-    workload_print_result(options, sy_runtime_config(run.runtime), &measured, ok, ok ? workload->check : run.failure);
+    workload_print_result(options, &run, &measured, ok, ok ? workload->check : run.failure);
     sy_runtime_destroy(run.runtime);
     free(measured.samples_ns);
     if (!ok) {

@@ -1,6 +1,6 @@
 /*
  * A runtime workload: what the program `workload` runs, times and checks. One wl_<name>.c each and one row in
- * workload_table.c; bench/peers has the same workloads for other runtimes. A process runs one workload, once, so a
+ * workload_list.h; bench/peers has the same workloads for other runtimes. A process runs one workload, once, so a
  * workload's state is file-scope data of its own file.
  */
 #ifndef STEALYARD_BENCH_WORKLOAD_H
@@ -8,14 +8,26 @@
 
 #include <semaphore.h>
 
+#include "bench/latency.h"
+#include "bench/workload_list.h"
 #include "executor/executor.h"
 
 enum { WORKLOAD_QUEUE = 1, WORKLOAD_DEQUE = 2, WORKLOAD_REACTOR = 4 };
 
+/* When it is measured if nobody asks for it by name. */
+enum workload_effort {
+    WORKLOAD_CORE, /* in each comparison */
+    WORKLOAD_WIDE, /* in the full one */
+    WORKLOAD_LONG, /* in the full one; an iteration takes seconds or minutes */
+};
+
 /* What a workload's functions are given. */
 struct workload_run {
     struct sy_runtime *runtime;
+    unsigned workers;
     uint64_t seed;
+    uint64_t value_ns;      /* set by iterate if the iteration's own duration is not what is measured; 0: it is */
+    struct latency latency; /* of the measured iterations' operations, where the workload records them */
     char failure[160]; /* the first thing that was found wrong; "": nothing */
 };
 
@@ -25,6 +37,10 @@ struct workload {
     const char *check;   /* what is verified, in words */
     unsigned parts;      /* WORKLOAD_*: whose choice it can feel */
     uint64_t ops;        /* operations in one iteration */
+    bool ops_per_worker; /* `ops` is for each worker */
+    unsigned workers;    /* the workload is about so many; 0: as asked for */
+    enum workload_effort effort;
+    const char *measures; /* what an iteration's value is; NULL: its duration */
 
     void (*setup)(struct workload_run *run);   /* before the first iteration; NULL: nothing to do */
     bool (*iterate)(struct workload_run *run); /* returns when all of its work is done; false: it failed */
@@ -34,16 +50,9 @@ struct workload {
 /* Ends with NULL. */
 extern const struct workload *const workload_table[];
 
-extern const struct workload workload_spawn_many_local;
-extern const struct workload workload_spawn_many_remote_idle;
-extern const struct workload workload_spawn_many_remote_busy1;
-extern const struct workload workload_spawn_many_remote_busy2;
-extern const struct workload workload_yield_many;
-extern const struct workload workload_ping_pong;
-extern const struct workload workload_chained_spawn;
-extern const struct workload workload_skynet;
-extern const struct workload workload_fib;
-extern const struct workload workload_echo;
+#define WORKLOAD_DECLARE(name) extern const struct workload workload_##name;
+WORKLOAD_LIST(WORKLOAD_DECLARE)
+#undef WORKLOAD_DECLARE
 
 /* Notes a failure, if it is the first. Returns false, for `return workload_fail(…)`. */
 __attribute__((format(printf, 2, 3))) bool workload_fail(struct workload_run *run, const char *format, ...);

@@ -63,14 +63,23 @@ static void print_part_json(const struct sy_part *part) {
     printf("\"bounded\":%s}", bool_text(part->bounded));
 }
 
+static const char *workload_measures(const struct workload *workload) {
+    return workload->measures ? workload->measures : "duration";
+}
+
 static void print_workload_json(const struct workload *workload) {
+    static const char *const efforts[] = {
+        [WORKLOAD_CORE] = "core", [WORKLOAD_WIDE] = "wide", [WORKLOAD_LONG] = "long"};
     static const char *const names[] = {"\"queue\"", "\"deque\"", "\"reactor\""};
     const char *comma = "";
     putchar('{');
     print_field("name", workload->name);
     print_field("summary", workload->summary);
     print_field("check", workload->check);
-    printf("\"ops\":%" PRIu64 ",\"parts\":[", workload->ops);
+    print_field("measures", workload_measures(workload));
+    print_field("effort", efforts[workload->effort]);
+    printf("\"ops\":%" PRIu64 ",\"ops_per_worker\":%s,\"workers\":%u,\"parts\":[", workload->ops,
+           bool_text(workload->ops_per_worker), workload->workers);
     for (unsigned i = 0; i < 3; i++) {
         if (workload->parts & 1U << i) {
             printf("%s%s", comma, names[i]);
@@ -119,18 +128,35 @@ static void print_counters(const struct workload_counters *counters) {
     putchar('}');
 }
 
-void workload_print_result(const struct workload_options *options, const struct sy_config *config,
+static void print_latency(const struct latency *latency) {
+    const char *name;
+    double share;
+    if (latency->count == 0) {
+        fputs("\"latency_ns\":null,", stdout);
+        return;
+    }
+    printf("\"latency_ns\":{\"count\":%" PRIu64 ",\"max\":%" PRIu64, latency->count, latency->max_ns);
+    for (unsigned i = 0; (name = latency_percentile_at(i, &share)); i++) {
+        printf(",\"%s\":%" PRIu64, name, latency_percentile(latency, share));
+    }
+    fputs("},", stdout);
+}
+
+void workload_print_result(const struct workload_options *options, const struct workload_run *run,
                            const struct workload_measured *measured, bool checked, const char *check) {
+    const struct sy_config *config = sy_runtime_config(run->runtime);
+    const struct workload *workload = options->workload;
     putchar('{');
     fputs("\"peer\":null,", stdout);
-    print_field("workload", options->workload->name);
+    print_field("workload", workload->name);
     print_field("queue", config->global_queue);
     print_field("deque", config->local_deque);
     print_field("reactor", config->reactor);
     printf("\"dynamic\":%s,\"workers\":%u,\"seed\":%" PRIu64 ",\"iterations\":%zu,\"ops_per_iteration\":%" PRIu64
            ",\"median_ns\":%.1f,",
            bool_text(config->dynamic_dispatch), config->workers, config->seed, measured->iterations,
-           options->workload->ops, measured->median_ns);
+           workload->ops * (workload->ops_per_worker ? config->workers : 1), measured->median_ns);
+    print_latency(&run->latency);
     print_samples(measured);
     printf("\"checked\":%s,", bool_text(checked));
     print_field("check", check);

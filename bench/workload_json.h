@@ -9,7 +9,7 @@ void workload_print_list(void);
 void workload_print_list_json(void);
 
 /* `check`: what was verified, or what was found wrong. */
-void workload_print_result(const struct workload_options *options, const struct sy_config *config,
+void workload_print_result(const struct workload_options *options, const struct workload_run *run,
                            const struct workload_measured *measured, bool checked, const char *check);
 
 #endif

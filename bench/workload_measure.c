@@ -161,9 +161,10 @@ static void take_samples(const struct workload *workload, struct workload_run *r
     bool ok;
     do {
         uint64_t before_ns = sy_now_ns();
+        run->value_ns = 0;
         ok = workload->iterate(run);
         after_ns = sy_now_ns();
-        samples_append(measured, &room, after_ns - before_ns);
+        samples_append(measured, &room, run->value_ns ? run->value_ns : after_ns - before_ns);
     } while (ok && !is_enough(plan, measured->iterations, after_ns - start_ns));
 }
 
@@ -173,6 +174,7 @@ void workload_measure(const struct workload *workload, struct workload_run *run,
     struct plan plan = {.budget_ns = budget_ms * 1000000, .iterations = iterations};
     memset(measured, 0, sizeof *measured);
     if (iterations > 0 || warm_up(workload, run, plan.budget_ns)) {
+        memset(&run->latency, 0, sizeof run->latency); /* the warm-up's are not counted */
         counters_read(run->runtime, &before);
         uint64_t cpu_ns = process_cpu_ns();
         take_samples(workload, run, &plan, measured);

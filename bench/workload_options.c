@@ -206,6 +206,9 @@ bool workload_parse(int argc, char **argv, struct workload_options *options) {
         fputc('\n', stderr);
         return false;
     }
+    if (options->workload->workers) {
+        options->config.workers = options->workload->workers;
+    }
     return sy_config_check(&options->config, message, sizeof message) == 0 || refuse("%s", message);
 }
 

@@ -8,19 +8,8 @@
 
 #include "bench/workload.h"
 
-const struct workload *const workload_table[] = {
-    &workload_spawn_many_local,
-    &workload_spawn_many_remote_idle,
-    &workload_spawn_many_remote_busy1,
-    &workload_spawn_many_remote_busy2,
-    &workload_yield_many,
-    &workload_ping_pong,
-    &workload_chained_spawn,
-    &workload_skynet,
-    &workload_fib,
-    &workload_echo,
-    NULL,
-};
+#define WORKLOAD_ROW(name) &workload_##name,
+const struct workload *const workload_table[] = {WORKLOAD_LIST(WORKLOAD_ROW) NULL};
 
 sem_t workload_done;
 
