@@ -4,6 +4,7 @@
     machine.json   what was measured on
     samples.jsonl  every sample, raw, one JSON object per line, in the order taken
     summary.json   statistics of the samples, with the samples' number and SHA-256
+    exact.json     where it could be counted: instructions, atomic operations, allocations per operation
     report.html, table.md, charts/*.svg   the same for people
 """
 import errno
@@ -21,7 +22,7 @@ except ImportError:
     jsonschema = None
 
 FORMAT = "stealyard-bundle"
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 PARTS = ("plan", "machine", "summary")
 HEADER = {"format": FORMAT, "schema": SCHEMA_VERSION}
 
@@ -34,6 +35,7 @@ class Bundle:
     machine: dict
     samples: list
     summary: dict
+    exact: list | None = None  # rows of figures that noise cannot move
 
 
 def digest(data):
@@ -66,6 +68,9 @@ class Writer:
             file.write(text)
             file.flush()
             os.fsync(file.fileno())
+
+    def write_exact(self, rows):
+        self.write("exact.json", to_json({**HEADER, "rows": rows}))
 
     def write_parts(self, plan, machine, summary):
         os.fsync(self.file.fileno())
@@ -130,7 +135,7 @@ def read(path):
     parts = {name: load_part(path, name) for name in PARTS}
     samples = load_samples(path, parts["summary"])
     check_consistency(path, parts, samples)
-    return Bundle(path.resolve().name, path, samples=samples, **parts)
+    return Bundle(path.resolve().name, path, samples=samples, exact=load_exact(path), **parts)
 
 
 def read_bytes(path):
@@ -157,10 +162,15 @@ def load_part(path, name):
     version = content.get("schema")
     if version != SCHEMA_VERSION:
         newer = isinstance(version, int) and version > SCHEMA_VERSION
-        advice = "use the newer release that wrote it" if newer else "measure again"
-        raise Refusal(f"{where}: schema {version!r}, but this release reads schema {SCHEMA_VERSION}: {advice}")
+        advice = "newer: use the release that wrote it" if newer else "older: measure again"
+        raise Refusal(f"{where}: schema {version!r}, but this release reads schema {SCHEMA_VERSION}; {advice}")
     validate(where, name, content)
     return content
+
+
+def load_exact(path):
+    """The rows of exact.json, None where the run could not count."""
+    return load_part(path, "exact")["rows"] if (path / "exact.json").exists() else None
 
 
 def load_samples(path, summary):

@@ -1,49 +1,91 @@
-"""What will be measured: the arms, the workloads, how many blocks and how long, and in which order."""
+"""What is measured, in which words: arms, workloads, the order within a block, costs, and how much fits the time."""
 import random
 from dataclasses import asdict, dataclass
 
 from common import EXIT_USAGE, Refusal
 
-HTTP = "http"
-HTTP_SUMMARY = "HTTP/1.1 keep-alive: wrk with 64 connections against examples/httpd on loopback; one operation is one" \
-               " request"
 CONTROL = "A/A"
+PARTS = ("queue", "deque", "reactor")
 # Paired statistics need blocks more than long samples: nine is the least that allows trimming.
 MIN_BLOCKS = 9
 FULL_BLOCKS = 30
-FULL_BUDGET_MS = 1000
+FULL_BUDGET_MS = 300
 PILOT_BUDGET_MS = 20
 MIN_BUDGET_MS = 20
 WANTED_BUDGET_MS = 200
+# Of the six that a comparison may take: what remains is for the pilot's surprises, exact figures and the report.
 DEFAULT_MINUTES = 4.5
 
 
 @dataclass(frozen=True)
 class Arm:
-    """One thing on the scale: a combination, the control (the first combination again), or a peer runtime."""
+    """One thing on the scale: a combination, the control (the default again), a part by itself, or a peer."""
 
     id: str
-    kind: str  # "combination", "control" or "peer"
+    kind: str  # "combination", "control", "part" or "peer"
     queue: str | None = None
     deque: str | None = None
     reactor: str | None = None
     dynamic: bool = False
 
 
-def combination(queue, deque, reactor, kind="combination", dynamic=False):
-    name = f"{queue}+{deque}+{reactor}" + (" dynamic" if dynamic else "")
-    return Arm(CONTROL if kind == "control" else name, kind, queue, deque, reactor, dynamic)
+@dataclass(frozen=True)
+class Workload:
+    """What an arm is weighed with; `base` and `scale` tell which points make one scaling curve."""
+
+    name: str
+    summary: str
+    ops: float | None
+    level: str = "runtime"  # or "server" or "micro"
+    part: str | None = None  # of micro: what is measured by itself, or "reference"
+    parts: tuple = ()  # whose choice it can feel
+    measures: str = "duration"
+    workers: int = 1
+    effort: str = "core"  # or "wide" or "long"
+    base: str = ""
+    scale: tuple | None = None  # (axis, x)
+
+    def describe(self):
+        scale = None if self.scale is None else {"axis": self.scale[0], "x": self.scale[1]}
+        return {"name": self.name, "summary": self.summary, "ops": self.ops, "level": self.level, "part": self.part,
+                "parts": list(self.parts), "measures": self.measures, "workers": self.workers,
+                "base": self.base or self.name, "scale": scale}
 
 
-def make_arms(queues, deques, reactors, peers, dynamic=False):
-    """Every combination, the control beside them, then the peers. The first combination is the default one."""
-    arms = [combination(q, d, r) for r in reactors for q in queues for d in deques]
-    first = arms[0]
-    arms.append(combination(first.queue, first.deque, first.reactor, kind="control"))
-    if dynamic:
-        arms.append(combination(first.queue, first.deque, first.reactor, dynamic=True))
-    arms += [Arm(peer, "peer") for peer in peers]
-    return arms
+def combination(queue, deque, reactor, dynamic=False):
+    return Arm(f"{queue}+{deque}+{reactor}" + (" dynamic" if dynamic else ""), "combination", queue, deque, reactor,
+               dynamic)
+
+
+def control_of(arm):
+    return Arm(CONTROL, "control", arm.queue, arm.deque, arm.reactor)
+
+
+def part_arm(name, part):
+    """A part by itself; its name has the part's prefix, as in gq_mutex, because a queue and a deque may share one."""
+    return Arm(name, "part", **({part: name.split("_", 1)[1]} if part in PARTS else {}))
+
+
+def default_of(workload, arms, default):
+    """The id of the arm of ours that the others of a workload are held against."""
+    if default in (arm.id for arm in arms):
+        return default
+    ours = [arm for arm in arms if arm.kind in ("combination", "part")]
+    return (ours or arms)[0].id
+
+
+def describe(arms, cells, workloads, default, seed, workers):
+    """The content of plan.json that the choice of cells decides; arms in order, the first peer is the reference."""
+    used = {arm for chosen in cells.values() for arm in chosen} | {default}
+    described = []
+    for name, chosen in cells.items():
+        present = [arm for arm in arms if arm.id in set(chosen)]
+        ours = default_of(workloads[name], present, default)
+        reference = next((arm.id for arm in present if arm.kind == "peer"), ours)
+        described.append({**workloads[name].describe(), "default": ours, "reference": reference,
+                          "arms": [arm.id for arm in present]})
+    return {"seed": seed, "workers": workers, "default": default,
+            "arms": [asdict(arm) for arm in arms if arm.id in used], "workloads": described}
 
 
 def order_of_block(cells, seed, block):
@@ -64,17 +106,17 @@ def order_of_block(cells, seed, block):
 
 
 class Cost:
-    """What a sample takes, learnt from the pilot block: the part outside the measured time and one iteration."""
+    """What a sample takes, learnt from a pilot sample: the part outside the measured time and one iteration."""
 
     def __init__(self, fixed_s, iteration_s=0.0, scales=True):
         self.fixed_s, self.iteration_s, self.scales = fixed_s, iteration_s, scales
 
     @classmethod
     def of(cls, sample):
-        if sample["workload"] == HTTP or not sample["samples_ns"]:
+        if not sample["samples_ns"]:
             return cls(sample["elapsed_s"], scales=False)
-        measured = sum(sample["samples_ns"]) / 1e9
-        return cls(max(0.0, sample["elapsed_s"] - measured), measured / len(sample["samples_ns"]))
+        measured = min(sum(sample["samples_ns"]) / 1e9, sample["elapsed_s"])
+        return cls(sample["elapsed_s"] - measured, measured / len(sample["samples_ns"]))
 
     def seconds(self, budget_ms):
         """An iteration is begun before the budget ends and finished after it: on average half of one too long."""
@@ -116,10 +158,3 @@ def check_effort(blocks, budget_ms, minutes, workers):
             raise Refusal(f"{name} {value} is too small: it must be at least {least}", EXIT_USAGE)
     if minutes is not None and not 0 < minutes < 10000:
         raise Refusal(f"--minutes {minutes:g} is not a usable time: give a number above 0", EXIT_USAGE)
-
-
-def describe(arms, cells, workloads, seed, workers):
-    """The content of plan.json that is known before the pilot."""
-    return {"seed": seed, "workers": workers, "arms": [asdict(arm) for arm in arms],
-            "default": arms[0].id,
-            "workloads": [{**workloads[name], "arms": list(cells[name])} for name in cells]}
