@@ -22,7 +22,10 @@
 
 #include "executor/future.h"
 #include "executor/net/net.h"
+#include "executor/sync/mpsc.h"
+#include "executor/sync/notify.h"
 #include "executor/sync/oneshot.h"
+#include "executor/sync/semaphore.h"
 #include "executor/task.h"
 #include "executor/timer.h"
 
