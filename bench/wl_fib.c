@@ -1,8 +1,9 @@
 /* The naive Fibonacci recursion, a task for each call, no cut-off. */
 #include "bench/workload.h"
 
-/* fib(25) = 75,025; the recursion makes 2 fib(26) - 1 calls. */
+/* The recursion makes 2 fib(n + 1) - 1 calls. */
 enum { N = 25, RESULT = 75025, CALLS = 242785 };
+enum { N_LONG = 42, RESULT_LONG = 267914296, CALLS_LONG = 866988873 };
 
 struct fib {
     uint64_t n;
@@ -46,14 +47,22 @@ static void fib_drop(void *future) {
     }
 }
 
-static bool fib_iterate(struct workload_run *run) {
+static bool compute(struct workload_run *run, uint64_t n, uint64_t expected) {
     struct sy_join root;
     struct sy_outcome outcome;
-    workload_spawn(run->runtime, &fib_type, &(struct fib){.n = N}, &root);
+    workload_spawn(run->runtime, &fib_type, &(struct fib){.n = n}, &root);
     sy_join_wait(&root, &outcome);
     uint64_t result = outcome.cancelled ? 0 : ((const struct fib *)outcome.future)->result;
     sy_join_drop(&root);
-    return workload_expect(run, "fib(25)", result, RESULT);
+    return workload_expect(run, "fib", result, expected);
+}
+
+static bool fib_iterate(struct workload_run *run) {
+    return compute(run, N, RESULT);
+}
+
+static bool fib_42_iterate(struct workload_run *run) {
+    return compute(run, N_LONG, RESULT_LONG);
 }
 
 const struct workload workload_fib = {
@@ -62,5 +71,16 @@ const struct workload workload_fib = {
     .check = "fib(25) is 75025",
     .parts = WORKLOAD_QUEUE | WORKLOAD_DEQUE,
     .ops = CALLS,
+    .effort = WORKLOAD_CORE,
     .iterate = fib_iterate,
+};
+
+const struct workload workload_fib_42 = {
+    .name = "fib_42",
+    .summary = "fib(42) by naive recursion, a task for each call, no cut-off",
+    .check = "fib(42) is 267914296",
+    .parts = WORKLOAD_QUEUE | WORKLOAD_DEQUE,
+    .ops = CALLS_LONG,
+    .effort = WORKLOAD_LONG,
+    .iterate = fib_42_iterate,
 };

@@ -2,6 +2,13 @@
 #ifndef STEALYARD_BENCH_WORKLOAD_LIST_H
 #define STEALYARD_BENCH_WORKLOAD_LIST_H
 
+/* Those that need SHA-1, from nettle. */
+#ifdef STEALYARD_NETTLE
+#define WORKLOAD_LIST_UTS(W) W(uts_t1) W(uts_t3)
+#else
+#define WORKLOAD_LIST_UTS(W)
+#endif
+
 #define WORKLOAD_LIST(W)                                                                                               \
     W(spawn_many_local)                                                                                                \
     W(spawn_many_remote_idle)                                                                                          \
@@ -12,6 +19,12 @@
     W(chained_spawn)                                                                                                   \
     W(skynet)                                                                                                          \
     W(fib)                                                                                                             \
+    W(fib_42)                                                                                                          \
+    W(nqueens)                                                                                                         \
+    W(nqueens_14)                                                                                                      \
+    WORKLOAD_LIST_UTS(W)                                                                                               \
+    W(bpc)                                                                                                             \
+    W(bpc_10000)                                                                                                       \
     W(echo)
 
 #endif

@@ -17,6 +17,7 @@ python-matplotlib python-jinja python-jsonschema|scipy python-matplotlib|statist
     "optional|@curl/curl.h|libcurl4-openssl-dev|libcurl-devel|curl|curl|the example fetch"
     "optional|@cjson/cJSON.h|libcjson-dev|cjson-devel|cjson|cjson|the example fetch"
     "optional|@http_parser.h|libhttp-parser-dev|http-parser-devel|http-parser|http-parser|the example httpd, HTTP load"
+    "optional|@nettle/sha1.h|nettle-dev|nettle-devel|nettle|nettle|the UTS workloads"
     "optional|nginx|nginx-light|nginx|nginx|nginx|the test of fetch against a real server"
     "optional|wrk|wrk|wrk|wrk|wrk|HTTP load: its workload and its tests"
     "optional|curl|curl|curl|curl|curl|the tests of httpd"
