@@ -12,7 +12,7 @@ import unittest
 
 from examples import SAFETY_S, Server, program, require, scaled, wrk
 
-BODY = b"Hello, world!\n"
+BODY = b"Hello, world!"
 CURL, WRK = require("curl", "wrk")
 
 

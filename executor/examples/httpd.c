@@ -21,7 +21,7 @@
 
 #include "executor/examples/server.h"
 
-#define BODY "Hello, world!\n"
+#define BODY "Hello, world!"
 #define HEADER_MAX 8192u        /* bytes of a request before its body */
 #define REQUEST_BODY_MAX 65536u /* bytes of a body, which is read and ignored */
 #define ANSWER_MAX 256          /* bytes of an answer at most */
