@@ -1,162 +1,182 @@
-/* Deques: the owner alone at several depths, and the owner with one thief that takes half each time. */
-#include <string.h>
+/*
+ * Deques: the owner alone at several depths, growing, or polling in vain; and an owner with thieves.
+ *
+ * An operation is an item that came out, by whomever; of the empty polls, a poll. The owner with thieves pushes bursts
+ * and pops half of each; a thief takes up to half of what there is into a deque of its own and empties that.
+ */
+#include "bench/micro_dq.h"
 
-#include "bench/micro_driver.h"
-#include "bench/micro_item.h"
+#include <stdlib.h>
+
+#include "bench/micro_list.h"
 #include "queues/dq_list.h"
-#include "queues/reclaim.h"
 
-enum { OWNER, THIEF, ROLES, STEAL_MAX = 128, BURST = 64 };
+enum { ROUND = 1024, BURST = 64 };
 
-struct contest {
-    struct reclaim *reclaim;
-    struct dq *deques[ROLES];
-    struct micro_item *items;
-    size_t depth;
-    struct au32 done; /* the owner's: everything was pushed, and its deque is empty */
-    struct au64 empty;
-    struct au64 retry;
-    struct au64 full;
-    struct au64 stolen;
-};
+/* Pushes up to `n`; returns how many went in. */
+SY_INLINE size_t push_some(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self, size_t n) {
+    size_t pushed = 0;
+    for (; pushed < n; pushed++) {
+        struct micro_item *item = micro_pool_next(d->pool, 0);
+        if (!item) {
+            micro_count(&self->held, 1);
+            break;
+        }
+        if (dq->push(d->deques[0], &item->node) != DQ_OK) {
+            micro_pool_take_back(item);
+            micro_count(&self->full, 1);
+            break;
+        }
+        d->pool->pushed++;
+    }
+    return pushed;
+}
 
-/* Pops up to `n`; returns how many there were. */
-SY_INLINE size_t pop_some(const struct dq_ops *dq, struct dq *deque, size_t n) {
+SY_INLINE void take(struct micro_thread *self, struct sy_node *node) {
+    if (!micro_item_take(micro_item_of(node))) {
+        self->failure = "an item came out twice";
+    }
+}
+
+/* Pops up to `n` and works on each; returns how many there were. */
+SY_INLINE size_t pop_some(const struct dq_ops *dq, struct dq *deque, struct micro_thread *self, size_t n) {
     size_t popped = 0;
     struct sy_node *node;
     while (popped < n && dq->pop(deque, &node) == DQ_OK) {
-        micro_item_of(node)->taken++;
+        take(self, node);
         popped++;
+        micro_work(self);
     }
     return popped;
 }
 
-/* Returns how many the deque had no room for; they count as lost. */
-SY_INLINE uint64_t push_some(const struct dq_ops *dq, struct dq *deque, struct micro_item *items, size_t n) {
-    uint64_t full = 0;
+/* ---- the owner alone ---- */
+
+/* Empties a deque that nobody else uses, and sees that the order is the one claimed. */
+SY_INLINE void pop_in_order(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self, size_t n) {
     for (size_t i = 0; i < n; i++) {
-        full += dq->push(deque, &items[i].node) != DQ_OK;
+        struct sy_node *node;
+        uint64_t expected = dq->order == DQ_LIFO ? d->pool->pushed - i : d->pool->pushed - n + 1 + i;
+        if (dq->pop(d->deques[0], &node) != DQ_OK) {
+            self->failure = "an item was lost";
+            return;
+        }
+        if (micro_item_of(node)->sequence != expected) {
+            self->failure = "the owner's items came out in another order";
+        }
+        take(self, node);
     }
-    return full;
+    micro_count(&self->operations, n);
 }
 
-/* Fills the deque to the depth and empties it, again and again. */
-SY_INLINE void alone_body(const struct dq_ops *dq, struct contest *c) {
-    uint64_t full = 0, empty = 0;
-    for (size_t i = 0; i < MICRO_ITEMS; i += c->depth) {
-        full += push_some(dq, c->deques[OWNER], c->items + i, c->depth);
-        empty += pop_some(dq, c->deques[OWNER], c->depth) != c->depth;
+SY_INLINE void owner_round(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    size_t depth = d->parameters->depth;
+    for (size_t done = 0; done < ROUND && !self->failure; done += depth) {
+        if (push_some(dq, d, self, depth) < depth) {
+            self->failure = "the deque has no room";
+            return;
+        }
+        pop_in_order(dq, d, self, depth);
     }
-    au64_store_relaxed(&c->full, full);
-    au64_store_relaxed(&c->empty, empty);
 }
 
-/* Pushes a burst and pops half of one, until all is pushed; then pops until nothing is left. */
-SY_INLINE void owner_body(const struct dq_ops *dq, struct contest *c) {
-    uint64_t full = 0;
-    for (size_t i = 0; i < MICRO_ITEMS; i += BURST) {
-        full += push_some(dq, c->deques[OWNER], c->items + i, BURST);
-        pop_some(dq, c->deques[OWNER], BURST / 2);
+/* A new deque of the smallest capacity, filled and emptied. */
+SY_INLINE void growth_round(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    struct dq_config config = {.capacity = 2, .reclaim = d->reclaim};
+    if (dq->create(&d->deques[0], &config) != 0 || push_some(dq, d, self, ROUND) < ROUND) {
+        self->failure = "the deque does not grow";
+        return;
+    }
+    pop_in_order(dq, d, self, ROUND);
+    dq->destroy(d->deques[0]);
+    d->deques[0] = NULL;
+}
+
+SY_INLINE void empty_pop_round(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    for (unsigned i = 0; i < ROUND; i++) {
+        struct sy_node *node;
+        if (dq->pop(d->deques[0], &node) != DQ_EMPTY) {
+            self->failure = "an empty deque is not empty";
+        }
+    }
+    micro_count(&self->operations, ROUND);
+}
+
+SY_INLINE void empty_steal_round(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    for (unsigned i = 0; i < ROUND; i++) {
+        struct sy_node *node;
+        size_t moved;
+        if (dq->steal(d->deques[0], NULL, 1, &node, &moved) != DQ_EMPTY) {
+            self->failure = "an empty deque is not empty";
+        }
+    }
+    micro_count(&self->operations, ROUND);
+}
+
+/* ---- with thieves ---- */
+
+SY_INLINE void owner_body(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    while (micro_goes_on(self)) {
+        size_t pushed = push_some(dq, d, self, BURST);
+        size_t popped = pop_some(dq, d->deques[0], self, BURST / 2);
+        micro_count(&self->operations, popped);
+        if (pushed + popped == 0) {
+            micro_pause(self);
+        }
         reclaim_quiescent();
     }
-    while (pop_some(dq, c->deques[OWNER], BURST) > 0) {
-        reclaim_quiescent();
-    }
-    au64_store_relaxed(&c->full, full);
-    au32_store_release(&c->done, 1);
 }
 
-SY_INLINE void thief_body(const struct dq_ops *dq, struct contest *c) {
-    uint64_t empty = 0, retry = 0, stolen = 0;
-    while (!au32_load_acquire(&c->done)) {
+SY_INLINE void thief_body(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    struct dq *own = d->deques[self->index];
+    while (micro_goes_on(self)) {
         struct sy_node *node;
         size_t moved = 0;
-        enum dq_status status = dq->steal(c->deques[OWNER], c->deques[THIEF], STEAL_MAX, &node, &moved);
+        enum dq_status status = dq->steal(d->deques[0], own, d->parameters->batch, &node, &moved);
         if (status == DQ_OK) {
-            micro_item_of(node)->taken++;
-            stolen += 1 + pop_some(dq, c->deques[THIEF], STEAL_MAX);
+            take(self, node);
+            micro_work(self);
+            size_t n = 1 + pop_some(dq, own, self, SIZE_MAX);
+            micro_count(&self->stolen, n);
+            micro_count(&self->operations, n);
         } else {
-            *(status == DQ_EMPTY ? &empty : &retry) += 1;
-            cpu_relax();
+            micro_count(status == DQ_EMPTY ? &self->empty : &self->retry, 1);
+            micro_pause(self);
         }
         reclaim_quiescent();
     }
-    au64_store_relaxed(&c->empty, empty);
-    au64_store_relaxed(&c->retry, retry);
-    au64_store_relaxed(&c->stolen, stolen);
 }
 
-SY_INLINE void contest_body(const struct dq_ops *dq, struct contest *c, unsigned role) {
+SY_INLINE void thieves_body(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
     reclaim_register_thread();
-    if (role == OWNER) {
-        owner_body(dq, c);
+    if (self->role == 0) {
+        owner_body(dq, d, self);
     } else {
-        thief_body(dq, c);
+        thief_body(dq, d, self);
     }
     reclaim_unregister_thread();
+    au64_fetch_add_relaxed(&d->popped, au64_load_relaxed(&self->operations));
 }
 
-static bool contest_create(const struct dq_ops *dq, struct contest *c) {
-    struct dq_config config = {.capacity = DQ_CAPACITY_DEFAULT};
-    if (reclaim_create(&c->reclaim) != 0) {
-        return false;
-    }
-    config.reclaim = c->reclaim;
-    for (unsigned i = 0; i < ROLES; i++) {
-        if (dq->create(&c->deques[i], &config) != 0) {
-            return false;
-        }
-    }
-    return true;
-}
+/* ---- for every deque ---- */
 
-static void contest_destroy(const struct dq_ops *dq, struct contest *c) {
-    for (unsigned i = 0; i < ROLES; i++) {
-        if (c->deques[i]) {
-            dq->destroy(c->deques[i]);
-        }
+#define DQ_STAMP_ONE(name, what)                                                                                       \
+    static void name##_##what(void *d, struct micro_thread *self) {                                                    \
+        what(&name##_ops, (struct micro_deque *)d, self);                                                              \
     }
-    if (c->reclaim) {
-        reclaim_destroy(c->reclaim);
-    }
-}
-
-static void run(const struct dq_ops *dq, void (*body)(void *, unsigned), unsigned threads,
-                const struct micro_parameters *p, struct micro_result *result) {
-    struct contest c = {.depth = p->depth, .items = micro_items(1)};
-    if (contest_create(dq, &c)) {
-        result->seconds = micro_threads(threads, body, &c);
-        result->operations = MICRO_ITEMS;
-        result->empty = au64_load_relaxed(&c.empty);
-        result->retry = au64_load_relaxed(&c.retry);
-        result->full = au64_load_relaxed(&c.full);
-        result->stolen = au64_load_relaxed(&c.stolen);
-        result->failure = result->seconds < 0 ? "a thread cannot be started" : micro_items_check();
-    } else {
-        result->failure = "the deques cannot be made";
-    }
-    contest_destroy(dq, &c);
-}
-
 #define DQ_STAMP(name)                                                                                                 \
-    static void name##_alone_body(void *c, unsigned role) {                                                            \
-        (void)role;                                                                                                    \
-        alone_body(&name##_ops, c);                                                                                    \
-    }                                                                                                                  \
-    static void name##_contest_body(void *c, unsigned role) {                                                          \
-        contest_body(&name##_ops, c, role);                                                                            \
-    }                                                                                                                  \
-    static void name##_alone(const struct micro_parameters *p, struct micro_result *result) {                          \
-        run(&name##_ops, name##_alone_body, 1, p, result);                                                             \
-    }                                                                                                                  \
-    static void name##_contest(const struct micro_parameters *p, struct micro_result *result) {                        \
-        run(&name##_ops, name##_contest_body, ROLES, p, result);                                                       \
-    }
+    DQ_STAMP_ONE(name, owner_round)                                                                                    \
+    DQ_STAMP_ONE(name, growth_round)                                                                                   \
+    DQ_STAMP_ONE(name, empty_pop_round)                                                                                \
+    DQ_STAMP_ONE(name, empty_steal_round)                                                                              \
+    DQ_STAMP_ONE(name, thieves_body)                                                                                   \
+    static const struct micro_deque_bodies name##_bodies = {                                                           \
+        &name##_ops,        name##_owner_round, name##_growth_round, name##_empty_pop_round, name##_empty_steal_round, \
+        name##_thieves_body};
 DQ_LIST(DQ_STAMP)
 
-#define DQ_CASES(name)                                                                                                 \
-    {#name "/push_pop/depth:1", name##_alone, {.depth = 1}, MICRO_ITEMS},                                              \
-        {#name "/push_pop/depth:64", name##_alone, {.depth = 64}, MICRO_ITEMS},                                        \
-        {#name "/push_pop/depth:1024", name##_alone, {.depth = 1024}, MICRO_ITEMS},                                    \
-        {#name "/owner+thief/2", name##_contest, {.depth = 0}, MICRO_ITEMS},
-const struct micro_case micro_dq_cases[] = {DQ_LIST(DQ_CASES){NULL, NULL, {0}, 0}};
+void micro_dq_add(void) {
+#define DQ_ADD(name) micro_deque_add(&name##_bodies);
+    DQ_LIST(DQ_ADD)
+#undef DQ_ADD
+}

@@ -2,101 +2,133 @@
 #include <stdlib.h>
 
 #include "bench/micro_driver.h"
-#include "queues/atomics.h"
+#include "bench/micro_list.h"
 
-enum { OPERATIONS = 1 << 20 };
+enum { ROUND = 1024 };
 
-struct counting {
-    SY_ALIGNAS(SY_CACHE_LINE) struct au64 counter;
-    uint64_t share; /* operations of each thread */
-    struct au64 failed;
+struct reference {
+    SY_ALIGNAS(SY_CACHE_LINE) struct au64 counter; /* the line that all threads want */
+    SY_ALIGNAS(SY_CACHE_LINE) void (*round)(struct au64 *counter, struct micro_thread *self);
+    bool counts; /* each operation adds one to the counter */
 };
 
-static void finish(const struct micro_parameters *p, struct micro_result *result, double seconds, uint64_t found) {
-    result->seconds = seconds;
-    result->operations = OPERATIONS;
-    if (seconds < 0) {
-        result->failure = "a thread cannot be started";
-    } else if (found != OPERATIONS / p->threads * p->threads) {
+static void empty_round(struct au64 *counter, struct micro_thread *self) {
+    (void)counter;
+    for (uint64_t i = 0; i < ROUND; i++) {
+        __asm__ __volatile__("" : "+r"(i));
+    }
+    micro_count(&self->operations, ROUND);
+}
+
+static void fetch_add_round(struct au64 *counter, struct micro_thread *self) {
+    for (unsigned i = 0; i < ROUND; i++) {
+        au64_fetch_add_relaxed(counter, 1);
+    }
+    micro_count(&self->operations, ROUND);
+}
+
+static void cas_round(struct au64 *counter, struct micro_thread *self) {
+    uint64_t failed = 0;
+    for (unsigned i = 0; i < ROUND; i++) {
+        uint64_t value = au64_load_relaxed(counter);
+        while (!au64_cas_acq_rel(counter, &value, value + 1)) {
+            failed++;
+        }
+    }
+    micro_count(&self->retry, failed);
+    micro_count(&self->operations, ROUND);
+}
+
+static void malloc_round(struct au64 *counter, struct micro_thread *self) {
+    (void)counter;
+    for (unsigned i = 0; i < ROUND; i++) {
+        void *memory = malloc(128);
+        __asm__ __volatile__("" : "+r"(memory)); /* or the compiler leaves out the pair */
+        if (!memory) {
+            self->failure = "no memory";
+        }
+        free(memory);
+    }
+    micro_count(&self->operations, ROUND);
+}
+
+static void clock_round(struct au64 *counter, struct micro_thread *self) {
+    uint64_t last_ns = 0;
+    (void)counter;
+    for (unsigned i = 0; i < ROUND; i++) {
+        uint64_t now_ns = micro_now_ns();
+        if (now_ns < last_ns) {
+            self->failure = "the clock went back";
+        }
+        last_ns = now_ns;
+    }
+    micro_count(&self->operations, ROUND);
+}
+
+static void round_alone(void *argument, struct micro_thread *self) {
+    struct reference *reference = argument;
+    reference->round(&reference->counter, self);
+}
+
+static void rounds_together(void *argument, struct micro_thread *self) {
+    while (micro_goes_on(self)) {
+        round_alone(argument, self);
+    }
+}
+
+static void run(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result,
+                struct reference *reference) {
+    unsigned threads = one->parameters.threads;
+    struct micro_team team = {.threads = threads, .leaders = threads, .counts = {true, true}, .argument = reference};
+    if (threads == 1) {
+        micro_run_alone(round_alone, reference, extent, result);
+    } else {
+        team.body = rounds_together;
+        micro_run_team(&team, extent, result);
+    }
+    if (!result->failure && reference->counts && au64_load_relaxed(&reference->counter) != result->all_operations) {
         result->failure = "the count is wrong";
     }
 }
 
-static void empty_body(void *argument, unsigned index) {
-    struct counting *counting = argument;
-    uint64_t n = 0;
-    (void)index;
-    for (uint64_t i = 0; i < counting->share; i++) {
-        __asm__ __volatile__("" : "+r"(n));
-        n++;
-    }
-    au64_store_relaxed(&counting->counter, n);
+static void empty_run(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    run(one, extent, result, &(struct reference){.round = empty_round});
 }
 
-static void fetch_add_body(void *argument, unsigned index) {
-    struct counting *counting = argument;
-    (void)index;
-    for (uint64_t i = 0; i < counting->share; i++) {
-        au64_fetch_add_relaxed(&counting->counter, 1);
-    }
+static void fetch_add_run(const struct micro_case *one, const struct micro_extent *extent,
+                          struct micro_result *result) {
+    run(one, extent, result, &(struct reference){.round = fetch_add_round, .counts = true});
 }
 
-static void cas_body(void *argument, unsigned index) {
-    struct counting *counting = argument;
-    uint64_t failed = 0;
-    (void)index;
-    for (uint64_t i = 0; i < counting->share; i++) {
-        uint64_t value = au64_load_relaxed(&counting->counter);
-        while (!au64_cas_acq_rel(&counting->counter, &value, value + 1)) {
-            failed++;
+static void cas_run(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    run(one, extent, result, &(struct reference){.round = cas_round, .counts = true});
+}
+
+static void malloc_run(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    run(one, extent, result, &(struct reference){.round = malloc_round});
+}
+
+static void clock_run(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    run(one, extent, result, &(struct reference){.round = clock_round});
+}
+
+void micro_reference_add(void) {
+    static const struct {
+        const char *name;
+        void (*run)(const struct micro_case *, const struct micro_extent *, struct micro_result *);
+        bool scales;
+    } rows[] = {
+        {"empty_loop", empty_run, false}, {"clock", clock_run, false},       {"fetch_add", fetch_add_run, true},
+        {"cas_loop", cas_run, true},      {"malloc_free", malloc_run, true},
+    };
+    unsigned most = 2 * micro_processors() > 2 ? 2 * micro_processors() : 2;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        for (unsigned n = 1; n > 0; n = rows[i].scales ? micro_next_rung(n, most) : 0) {
+            struct micro_case one = {.part = "reference", .measures = "duration", .run = rows[i].run, .x = n};
+            one.core = n <= 2;
+            one.axis = rows[i].scales ? "threads" : NULL;
+            one.parameters.threads = n;
+            micro_add(&one, "%s/%u", rows[i].name, n);
         }
     }
-    au64_fetch_add_relaxed(&counting->failed, failed);
 }
-
-static void malloc_body(void *argument, unsigned index) {
-    struct counting *counting = argument;
-    uint64_t got = 0;
-    (void)index;
-    for (uint64_t i = 0; i < counting->share; i++) {
-        void *memory = malloc(128);
-        __asm__ __volatile__("" : "+r"(memory)); /* or the compiler leaves out the pair */
-        got += memory != NULL;
-        free(memory);
-    }
-    au64_fetch_add_relaxed(&counting->counter, got);
-}
-
-static void count(const struct micro_parameters *p, struct micro_result *result, void (*body)(void *, unsigned)) {
-    struct counting counting = {.share = OPERATIONS / p->threads};
-    double seconds = micro_threads(p->threads, body, &counting);
-    result->retry = au64_load_relaxed(&counting.failed);
-    finish(p, result, seconds, au64_load_relaxed(&counting.counter));
-}
-
-static void empty_run(const struct micro_parameters *p, struct micro_result *result) {
-    count(p, result, empty_body);
-}
-
-static void fetch_add_run(const struct micro_parameters *p, struct micro_result *result) {
-    count(p, result, fetch_add_body);
-}
-
-static void cas_run(const struct micro_parameters *p, struct micro_result *result) {
-    count(p, result, cas_body);
-}
-
-static void malloc_run(const struct micro_parameters *p, struct micro_result *result) {
-    count(p, result, malloc_body);
-}
-
-const struct micro_case micro_reference_cases[] = {
-    {"reference/empty_loop/1", empty_run, {.threads = 1}, OPERATIONS},
-    {"reference/fetch_add/1", fetch_add_run, {.threads = 1}, OPERATIONS},
-    {"reference/fetch_add/2", fetch_add_run, {.threads = 2}, OPERATIONS},
-    {"reference/cas_loop/1", cas_run, {.threads = 1}, OPERATIONS},
-    {"reference/cas_loop/2", cas_run, {.threads = 2}, OPERATIONS},
-    {"reference/malloc_free/1", malloc_run, {.threads = 1}, OPERATIONS},
-    {"reference/malloc_free/2", malloc_run, {.threads = 2}, OPERATIONS},
-    {NULL, NULL, {0}, 0},
-};

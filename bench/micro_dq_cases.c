@@ -1,0 +1,178 @@
+/* Which runs of a deque there are, and how one is made, run, emptied and checked. */
+#include <stdlib.h>
+
+#include "bench/micro_dq.h"
+
+static void destroy(const struct dq_ops *dq, struct micro_deque *d, unsigned threads) {
+    for (unsigned i = 0; d->deques && i < threads; i++) {
+        if (d->deques[i]) {
+            dq->destroy(d->deques[i]);
+        }
+    }
+    free(d->deques);
+    micro_pools_destroy(d->pool, 1);
+    if (d->reclaim) {
+        reclaim_destroy(d->reclaim);
+    }
+}
+
+/* NULL, or why not. */
+static const char *create(const struct dq_ops *dq, struct micro_deque *d, unsigned threads) {
+    struct dq_config config = {.capacity = d->parameters->capacity ? d->parameters->capacity : DQ_CAPACITY_DEFAULT};
+    d->pool = micro_pools_create(1);
+    d->deques = calloc(threads, sizeof(struct dq *));
+    if (!d->pool || !d->deques || reclaim_create(&d->reclaim) != 0) {
+        return "no memory";
+    }
+    config.reclaim = d->reclaim;
+    for (unsigned i = 0; i < threads; i++) {
+        if (dq->create(&d->deques[i], &config) != 0) {
+            return "the deques cannot be made";
+        }
+    }
+    return NULL;
+}
+
+/* When the threads have ended: what is left, and then all came out. */
+static const char *drain(const struct dq_ops *dq, struct micro_deque *d) {
+    uint64_t popped = au64_load_relaxed(&d->popped);
+    struct sy_node *node;
+    while (dq->pop(d->deques[0], &node) == DQ_OK) {
+        if (!micro_item_take(micro_item_of(node))) {
+            return "an item came out twice";
+        }
+        popped++;
+    }
+    return micro_pools_check(d->pool, 1, popped);
+}
+
+static void run_thieves(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    const struct micro_deque_bodies *bodies = one->subject;
+    struct micro_deque d = {.parameters = &one->parameters};
+    struct micro_team team = {.threads = 1 + one->parameters.threads, .leaders = 1, .counts = {true, true}};
+    team.pinned = one->parameters.pinned;
+    team.work_ns = one->parameters.work_ns;
+    team.argument = &d;
+    team.body = bodies->thieves;
+    result->failure = create(bodies->ops, &d, team.threads);
+    if (!result->failure) {
+        micro_run_team(&team, extent, result);
+    }
+    if (!result->failure) {
+        result->failure = drain(bodies->ops, &d);
+    }
+    destroy(bodies->ops, &d, team.threads);
+}
+
+/* A round has seen everything come out that it pushed. */
+static void run_alone(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result,
+                      micro_deque_body *round) {
+    const struct micro_deque_bodies *bodies = one->subject;
+    struct micro_deque d = {.parameters = &one->parameters};
+    result->failure = create(bodies->ops, &d, 1);
+    if (!result->failure) {
+        reclaim_register_thread();
+        micro_run_alone(round, &d, extent, result);
+        reclaim_unregister_thread();
+    }
+    destroy(bodies->ops, &d, 1);
+}
+
+static void run_owner(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    const struct micro_deque_bodies *bodies = one->subject;
+    run_alone(one, extent, result, bodies->owner);
+}
+
+static void run_empty_pop(const struct micro_case *one, const struct micro_extent *extent,
+                          struct micro_result *result) {
+    const struct micro_deque_bodies *bodies = one->subject;
+    run_alone(one, extent, result, bodies->empty_pop);
+}
+
+static void run_empty_steal(const struct micro_case *one, const struct micro_extent *extent,
+                            struct micro_result *result) {
+    const struct micro_deque_bodies *bodies = one->subject;
+    run_alone(one, extent, result, bodies->empty_steal);
+}
+
+/* No deque of the run's own: each round makes one. The thread reads nothing of others', so it is not registered. */
+static void run_growth(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    const struct micro_deque_bodies *bodies = one->subject;
+    struct micro_deque d = {.parameters = &one->parameters};
+    result->failure = create(bodies->ops, &d, 1);
+    if (!result->failure) {
+        bodies->ops->destroy(d.deques[0]);
+        d.deques[0] = NULL;
+        micro_run_alone(bodies->growth, &d, extent, result);
+    }
+    destroy(bodies->ops, &d, 1);
+}
+
+static struct micro_case of(const struct micro_deque_bodies *bodies) {
+    return (struct micro_case){
+        .part = "deque", .implementation = bodies->ops->name, .measures = "duration", .subject = bodies};
+}
+
+static void add_alone(const struct micro_deque_bodies *bodies) {
+    static const size_t depths[] = {1, 64, 1024};
+    struct micro_case one = of(bodies);
+    one.run = run_owner;
+    for (size_t i = 0; i < sizeof depths / sizeof depths[0]; i++) {
+        one.core = depths[i] == 64;
+        one.parameters.depth = depths[i];
+        one.parameters.capacity = depths[i] > DQ_CAPACITY_DEFAULT ? depths[i] : DQ_CAPACITY_DEFAULT;
+        micro_add(&one, "owner/depth:%zu", depths[i]);
+    }
+    one = of(bodies);
+    one.run = run_empty_pop;
+    micro_add(&one, "empty_pop/1");
+    one.run = run_empty_steal;
+    micro_add(&one, "empty_steal/1");
+    if (!bodies->ops->bounded) {
+        one.run = run_growth;
+        micro_add(&one, "growth/1");
+    }
+}
+
+static struct micro_case of_thieves(const struct micro_deque_bodies *bodies, unsigned thieves) {
+    enum { STEAL_BATCH = 64 }; /* the executor's default */
+    struct micro_case one = of(bodies);
+    one.run = run_thieves;
+    one.parameters = (struct micro_parameters){.threads = thieves, .batch = STEAL_BATCH};
+    one.x = thieves + 1;
+    return one;
+}
+
+static void add_thieves(const struct micro_deque_bodies *bodies, unsigned thieves, unsigned processors) {
+    static const unsigned grains_ns[] = {0, 50, 500};
+    struct micro_case one = of_thieves(bodies, thieves);
+    one.axis = "threads";
+    for (size_t i = 0; i < sizeof grains_ns / sizeof grains_ns[0]; i++) {
+        one.parameters.work_ns = grains_ns[i];
+        one.core = thieves == 1 && i < 2;
+        if (i == 0 || thieves < processors) { /* grains between crowded threads say little */
+            micro_add(&one, "thieves/%u/grain:%u", thieves, grains_ns[i]);
+        }
+    }
+}
+
+static void add_variations(const struct micro_deque_bodies *bodies, unsigned thieves) {
+    static const size_t batches[] = {1, 8, 128};
+    struct micro_case one = of_thieves(bodies, thieves);
+    for (size_t i = 0; i < sizeof batches / sizeof batches[0]; i++) {
+        one.parameters.batch = batches[i];
+        micro_add(&one, "thieves/%u/steal:%zu", thieves, batches[i]);
+    }
+    one = of_thieves(bodies, thieves);
+    one.parameters.pinned = true;
+    micro_add(&one, "thieves/%u/pinned", thieves);
+}
+
+void micro_deque_add(const struct micro_deque_bodies *bodies) {
+    unsigned processors = micro_processors();
+    add_alone(bodies);
+    for (unsigned threads = 2; threads > 0; threads = micro_next_rung(threads, 4 * processors)) {
+        add_thieves(bodies, threads - 1, processors > 1 ? processors : 2);
+    }
+    add_variations(bodies, processors > 2 ? processors - 1 : 1);
+}

@@ -1,0 +1,153 @@
+/* A global queue's run: made, filled, run, emptied, checked. Which runs there are is in micro_queue_cases.c. */
+#include "bench/micro_queue.h"
+
+#include <stdlib.h>
+
+#include "bench/micro_queue_cases.h"
+
+enum { HISTORIES_BEYOND = 1 }; /* the one that fills and empties */
+
+static void destroy(const struct gq_ops *ops, struct micro_queue *q) {
+    micro_pools_destroy(q->pools, q->pools_n);
+    free(q->last);
+    if (q->queue) {
+        ops->destroy(q->queue);
+    }
+}
+
+/* NULL, or why not. `threads` of which the first `pushers` push. */
+static const char *create(const struct gq_ops *ops, struct micro_queue *q, unsigned threads, unsigned pushers) {
+    struct gq_config config = {.capacity = q->parameters->capacity, .workers = threads};
+    if (config.capacity == 0) {
+        config.capacity = GQ_CAPACITY_DEFAULT;
+    }
+    q->pools_n = pushers;
+    q->in_order = strncmp(ops->order, "FIFO", 4) == 0;
+    q->pools = micro_pools_create(pushers);
+    q->last = calloc((size_t)(threads + HISTORIES_BEYOND) * pushers, sizeof *q->last);
+    if (!q->pools || !q->last) {
+        return "no memory";
+    }
+    return ops->create(&q->queue, &config) == 0 ? NULL : "the queue cannot be made";
+}
+
+/* Items inside before the threads start, of all pools in turn. */
+static const char *prefill(const struct gq_ops *ops, struct micro_queue *q) {
+    for (size_t i = 0; i < q->parameters->prefill; i++) {
+        struct micro_pool *pool = &q->pools[i % q->pools_n];
+        struct micro_item *item = micro_pool_next(pool, 0);
+        if (!item || ops->push(q->queue, &item->node) != GQ_OK) {
+            return "the queue cannot be filled";
+        }
+        pool->pushed++;
+    }
+    return NULL;
+}
+
+/* When the threads have ended: what is left comes out in order too, and then all did. */
+static const char *drain(const struct gq_ops *ops, struct micro_queue *q, struct micro_thread *self) {
+    enum { RETRIES_MOST = 1 << 20 };
+    uint64_t popped = au64_load_relaxed(&q->popped);
+    for (unsigned misses = 0; misses < RETRIES_MOST;) {
+        struct sy_node *node;
+        size_t got;
+        enum gq_status status = ops->pop_batch(q->queue, &node, 1, &got);
+        if (status == GQ_EMPTY) {
+            break;
+        }
+        if (status == GQ_RETRY) {
+            misses++;
+            continue;
+        }
+        micro_queue_take(q, self, micro_queue_last(q, self), node);
+        popped++;
+    }
+    return self->failure ? self->failure : micro_pools_check(q->pools, q->pools_n, popped);
+}
+
+static void run_team(const struct micro_queue_bodies *bodies, struct micro_queue *q, struct micro_team *team,
+                     const struct micro_extent *extent, struct micro_result *result) {
+    struct micro_thread self = {.index = team->threads};
+    if (!micro_queue_attach(bodies->ops, q, &self)) {
+        result->failure = self.failure;
+        return;
+    }
+    q->start_ns = micro_now_ns();
+    result->failure = prefill(bodies->ops, q);
+    if (!result->failure) {
+        micro_run_team(team, extent, result);
+    }
+    if (!result->failure) {
+        result->failure = drain(bodies->ops, q, &self);
+    }
+    micro_queue_detach(bodies->ops, q);
+}
+
+static void run_together(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result,
+                         struct micro_team *team, unsigned pushers) {
+    const struct micro_queue_bodies *bodies = one->subject;
+    struct micro_queue q = {.parameters = &one->parameters};
+    team->pinned = one->parameters.pinned;
+    team->work_ns = one->parameters.work_ns;
+    team->argument = &q;
+    result->failure = create(bodies->ops, &q, team->threads, pushers);
+    if (!result->failure) {
+        run_team(bodies, &q, team, extent, result);
+    }
+    destroy(bodies->ops, &q);
+}
+
+static void by_role(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result,
+                    micro_queue_body *body, bool latency) {
+    const struct micro_parameters *p = &one->parameters;
+    struct micro_team team = {.leaders = p->producers, .counts = {false, true}, .latency = latency, .body = body};
+    team.threads = p->producers + p->consumers;
+    run_together(one, extent, result, &team, p->producers);
+}
+
+void micro_queue_transfer(const struct micro_case *one, const struct micro_extent *extent,
+                          struct micro_result *result) {
+    const struct micro_queue_bodies *bodies = one->subject;
+    by_role(one, extent, result, bodies->transfer, false);
+}
+
+void micro_queue_latency(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    const struct micro_queue_bodies *bodies = one->subject;
+    by_role(one, extent, result, bodies->latency, true);
+}
+
+void micro_queue_mixture(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    const struct micro_queue_bodies *bodies = one->subject;
+    unsigned threads = one->parameters.threads;
+    struct micro_team team = {.threads = threads, .leaders = threads, .counts = {true, true}, .body = bodies->mixed};
+    run_together(one, extent, result, &team, threads);
+}
+
+static void run_alone(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result,
+                      micro_queue_body *round) {
+    const struct micro_queue_bodies *bodies = one->subject;
+    struct micro_queue q = {.parameters = &one->parameters};
+    struct micro_thread self = {.index = 1};
+    result->failure = create(bodies->ops, &q, 1, 1);
+    if (!result->failure && micro_queue_attach(bodies->ops, &q, &self)) {
+        micro_run_alone(round, &q, extent, result);
+        au64_store_relaxed(&q.popped, q.pools[0].pushed); /* a round checks that what it pushed came out */
+        if (!result->failure) {
+            result->failure = drain(bodies->ops, &q, &self);
+        }
+        micro_queue_detach(bodies->ops, &q);
+    } else if (!result->failure) {
+        result->failure = self.failure;
+    }
+    destroy(bodies->ops, &q);
+}
+
+void micro_queue_burst(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    const struct micro_queue_bodies *bodies = one->subject;
+    run_alone(one, extent, result, bodies->burst);
+}
+
+void micro_queue_empty(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    const struct micro_queue_bodies *bodies = one->subject;
+    run_alone(one, extent, result, bodies->empty);
+}
