@@ -17,6 +17,15 @@
     W(yield_many)                                                                                                      \
     W(ping_pong)                                                                                                       \
     W(chained_spawn)                                                                                                   \
+    W(create_goroutines)                                                                                               \
+    W(create_goroutines_parallel)                                                                                      \
+    W(light_tasks)                                                                                                     \
+    W(yield_300)                                                                                                       \
+    W(recursive_spawn)                                                                                                 \
+    W(yielders_many)                                                                                                   \
+    W(yielders_few)                                                                                                    \
+    W(transfer)                                                                                                        \
+    W(mixed)                                                                                                           \
     W(skynet)                                                                                                          \
     W(fib)                                                                                                             \
     W(fib_42)                                                                                                          \
