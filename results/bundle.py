@@ -8,13 +8,16 @@
     report.html, table.md, charts/*.svg   the same for people
 """
 import errno
+import fcntl
 import hashlib
 import json
 import os
+import shutil
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from common import RESULTS, Refusal, describe_os_error, sync_directory, to_json
+from common import RESULTS, Refusal, describe_os_error, sync_directory, to_json, write_file
 
 try:
     import jsonschema
@@ -24,6 +27,10 @@ except ImportError:
 FORMAT = "stealyard-bundle"
 SCHEMA_VERSION = 2
 PARTS = ("plan", "machine", "summary")
+SAMPLES = "samples.jsonl"
+STATE = "run.json"
+PARTIAL = ".partial"
+SYNC_S = 1.0
 HEADER = {"format": FORMAT, "schema": SCHEMA_VERSION}
 
 
@@ -43,31 +50,61 @@ def digest(data):
 
 
 class Writer:
-    """Collects a bundle in <name>.partial/; finish() makes it <name>/."""
+    """Collects a bundle in <name>.partial/; finish() makes it <name>/. `state` is what a later run needs to go on."""
 
-    def __init__(self, out, name):
-        self.final = free_name(Path(out), name)
-        self.path = self.final.with_name(self.final.name + ".partial")
+    def __init__(self, final, samples, state):
+        self.final, self.samples, self.state = final, samples, state
+        self.path = partial_of(final)
+        self.file = open(self.path / SAMPLES, "a", encoding="utf-8")
+        self.synced = time.monotonic()
+
+    @classmethod
+    def create(cls, out, name, state=None):
+        final = free_name(Path(out), name)
         try:
-            self.path.mkdir(parents=True)
-            self.file = open(self.path / "samples.jsonl", "w", encoding="utf-8")
+            partial_of(final).mkdir(parents=True)
+            writer = cls(final, [], state)
         except OSError as error:
             raise Refusal(f"cannot write a bundle into {out}: {describe_os_error(error)}") from None
-        self.samples = []
+        writer.lock()
+        writer.write(STATE, to_json({**HEADER, **(state or {})}))
+        return writer
+
+    @classmethod
+    def resume(cls, path, say):
+        """Goes on with a partial directory; what a crash left half-written is dropped, with a notice."""
+        state = read_state(path)
+        writer = cls(path.with_name(path.name.removesuffix(PARTIAL)), [], state)
+        writer.lock()
+        data = read_bytes(path / SAMPLES)
+        writer.samples, whole = readable_samples(data)
+        if whole < len(data):
+            say(f"dropped {len(data) - whole} bytes at the end of {path / SAMPLES}: a sample that was half written")
+            writer.file.truncate(whole)
+        state["resumed"] = state.get("resumed", 0) + 1
+        writer.write(STATE, to_json({**HEADER, **state}))
+        return writer
+
+    def lock(self):
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            self.file.close()
+            raise Refusal(f"{self.path}: another comparison is writing it") from None
 
     def add(self, sample):
         self.samples.append(sample)
-        # Flushed at once: what was measured stays readable even if the machine stops.
+        # Flushed at once: a killed run loses nothing. A power cut may take the last second's samples.
         self.file.write(json.dumps(sample, allow_nan=False, separators=(",", ":")) + "\n")
         self.file.flush()
+        if time.monotonic() - self.synced > SYNC_S:
+            os.fsync(self.file.fileno())
+            self.synced = time.monotonic()
 
     def write(self, name, text):
         path = self.path / name
         path.parent.mkdir(exist_ok=True)
-        with open(path, "w", encoding="utf-8") as file:
-            file.write(text)
-            file.flush()
-            os.fsync(file.fileno())
+        write_file(path, text)
 
     def write_exact(self, rows):
         self.write("exact.json", to_json({**HEADER, "rows": rows}))
@@ -75,12 +112,13 @@ class Writer:
     def write_parts(self, plan, machine, summary):
         os.fsync(self.file.fileno())
         self.file.close()
-        summary["samples_sha256"] = digest((self.path / "samples.jsonl").read_bytes())
+        summary["samples_sha256"] = digest((self.path / SAMPLES).read_bytes())
         for name, content in zip(PARTS, (plan, machine, summary)):
             self.write(f"{name}.json", to_json({**HEADER, **content}))
 
     def finish(self):
         read(self.path)  # What we could not read again must not pass for a bundle.
+        (self.path / STATE).unlink()
         sync_directory(self.path)
         while True:
             try:
@@ -101,15 +139,43 @@ class Writer:
         except OSError:
             pass  # The disk is full: what could not be written stays unwritten, and the caller says so.
         if self.samples:
-            return f"{len(self.samples)} samples are kept in {self.path}, which is not a bundle"
-        (self.path / "samples.jsonl").unlink(missing_ok=True)
-        self.path.rmdir()
+            return (f"{len(self.samples)} samples are kept in {self.path}, which is not a bundle;"
+                    f" './stealyard compare --resume {self.path}' goes on")
+        shutil.rmtree(self.path)
         return "nothing was written"
+
+
+def partial_of(final):
+    return final.with_name(final.name + PARTIAL)
+
+
+def read_state(path):
+    """What a partial directory says of the run that made it."""
+    if not path.is_dir() or not path.name.endswith(PARTIAL):
+        raise Refusal(f"{path}: {'not the .partial directory of a run' if path.exists() else 'no such directory'}")
+    where = path / STATE
+    content = parse(where, read_bytes(where))
+    check_header(where, content)
+    return {key: value for key, value in content.items() if key not in HEADER}
+
+
+def readable_samples(data):
+    """(samples, how many bytes they take): up to the first line that is not a whole sample."""
+    samples, whole = [], 0
+    for line in data.splitlines(keepends=True):
+        try:
+            if not line.endswith(b"\n"):
+                break
+            samples.append(json.loads(line))
+        except ValueError:
+            break
+        whole += len(line)
+    return samples, whole
 
 
 def free_name(out, name):
     number, candidate = 2, out / name
-    while candidate.exists() or candidate.with_name(candidate.name + ".partial").exists():
+    while candidate.exists() or partial_of(candidate).exists():
         candidate = out / f"{name}-{number}"
         number += 1
     return candidate
@@ -120,8 +186,8 @@ def load(path):
     path = Path(path)
     if not path.is_dir():
         raise Refusal(f"{path}: {'not a directory' if path.exists() else 'no such bundle'}")
-    if path.name.endswith(".partial"):
-        raise Refusal(f"{path}: an interrupted run, not a bundle: measure again")
+    if path.name.endswith(PARTIAL):
+        raise Refusal(f"{path}: an interrupted run, not a bundle: './stealyard compare --resume {path}' goes on")
     return read(path)
 
 
@@ -157,6 +223,12 @@ def parse(where, data):
 def load_part(path, name):
     where = path / f"{name}.json"
     content = parse(where, read_bytes(where))
+    check_header(where, content)
+    validate(where, name, content)
+    return content
+
+
+def check_header(where, content):
     if not isinstance(content, dict) or content.get("format") != FORMAT:
         raise Refusal(f"{where}: not of a {FORMAT}, so not ours to read")
     version = content.get("schema")
@@ -164,8 +236,6 @@ def load_part(path, name):
         newer = isinstance(version, int) and version > SCHEMA_VERSION
         advice = "newer: use the release that wrote it" if newer else "older: measure again"
         raise Refusal(f"{where}: schema {version!r}, but this release reads schema {SCHEMA_VERSION}; {advice}")
-    validate(where, name, content)
-    return content
 
 
 def load_exact(path):
@@ -174,7 +244,7 @@ def load_exact(path):
 
 
 def load_samples(path, summary):
-    where = path / "samples.jsonl"
+    where = path / SAMPLES
     data = read_bytes(where)
     if data and not data.endswith(b"\n"):
         raise Refusal(f"{where}: truncated: the last line has no end")

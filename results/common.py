@@ -2,6 +2,7 @@
 
 Exit codes: 0 ok, 1 a check failed, 2 wrong usage or something needed is missing, 130 interrupted.
 """
+import fnmatch
 import json
 import os
 import re
@@ -13,6 +14,7 @@ ROOT = RESULTS.parent
 
 EXIT_CHECK_FAILED = 1
 EXIT_USAGE = 2
+EXIT_SKIPPED = 77
 EXIT_INTERRUPTED = 130
 
 
@@ -69,15 +71,17 @@ def without_local_paths(text):
 
 
 def choose_names(kind, wanted, known):
-    """The names of a comma-separated list, checked against what exists; None selects all."""
+    """The names of a comma-separated list, checked against what exists; a shell-style pattern stands for the names
+    that it fits, None for all."""
     if wanted is None:
         return list(known)
-    names = [name.strip() for name in wanted.split(",") if name.strip()]
-    unknown = [name for name in names if name not in known]
-    if unknown or not names:
+    asked = [name.strip() for name in wanted.split(",") if name.strip()]
+    fitting = {one: [name for name in known if name == one or fnmatch.fnmatchcase(name, one)] for one in asked}
+    unknown = [one for one, names in fitting.items() if not names]
+    if unknown or not asked:
         what = f"unknown {kind} '{', '.join(unknown)}'" if unknown else f"no {kind} named"
         raise Refusal(f"{what}; known: {', '.join(known)}")
-    return list(dict.fromkeys(names))
+    return list(dict.fromkeys(name for names in fitting.values() for name in names))
 
 
 def to_json(value):

@@ -4,208 +4,173 @@ import argparse
 import os
 import secrets
 import shlex
-import shutil
 import signal
 import sys
-import time
 from datetime import datetime, timezone
 from pathlib import Path
 
 import bundle as bundles
-import inventory
+import exact_figures
 import machine
-import peers as peer_runtimes
 import plan
 import report
-import sample
-from common import (EXIT_CHECK_FAILED, RESULTS, Refusal, choose_names, describe_os_error, run_program,
-                    without_local_paths)
-from progress import Progress, clock
+import resume
+from common import EXIT_CHECK_FAILED, RESULTS, Refusal, describe_os_error, run_program, to_json, without_local_paths
+from run import Run, describe_dry
+from selection import Selection
 from summary import summarise
 
-EPILOG = """exit codes: 0 ok, 1 a check failed (the bundle is written and says which), 2 wrong usage or something is
-missing, 130 interrupted. A bundle is built in <name>.partial/ and renamed when complete: what does not end in .partial
-is whole."""
+EPILOG = """A name may be a shell-style pattern: --workloads 'sync_*,queue/*'. Without --full, all is what is of effort
+"core"; named ones are measured whatever their effort. Exit codes: 0 ok, 1 a check failed (the bundle is written and
+says which), 2 wrong usage or something is missing, 130 interrupted. A bundle is built in <name>.partial/ and renamed
+when complete: what does not end in .partial is whole."""
+
+
+def parser():
+    made = argparse.ArgumentParser(
+        prog="stealyard compare", description="Measure combinations of global queue, deque and reactor, the parts by"
+        " themselves and peer runtimes, in randomised complete blocks with a fresh process per sample; write a bundle"
+        " with raw samples, statistics and report.html. By default: a star around the default combination (the first"
+        " of each list), a balanced fraction of the pairs, the peers, and the default once more as A/A control.",
+        epilog=EPILOG, allow_abbrev=False)
+    made.add_argument("--queues", metavar="A,B", help="global queues; the first is the default one (default: all)")
+    made.add_argument("--deques", metavar="A,B", help="deques, likewise")
+    made.add_argument("--reactors", metavar="A,B", help="reactors, likewise")
+    made.add_argument("--workloads", metavar="A,B", help="workloads and micro-benchmarks (default: all of effort core)")
+    made.add_argument("--peers", metavar="A,B", help="peer runtimes and data structures, or none (default: all)")
+    made.add_argument("--workers", type=int, metavar="N", help="worker threads (default: online cores)")
+    made.add_argument("--dynamic", action="store_true",
+                      help="also the default combination with dynamic instead of static dispatch")
+    made.add_argument("--blocks", type=int, metavar="N", help="repetitions of the whole (default: what fits the time)")
+    made.add_argument("--budget-ms", type=int, metavar="MS", help="time measured per sample (default: what fits)")
+    made.add_argument("--minutes", type=float, metavar="M",
+                      help=f"time to fill (default: at most {plan.DEFAULT_MINUTES})")
+    made.add_argument("--full", action="store_true",
+                      help="every combination on every workload, every micro-benchmark; for publication:"
+                      f" {plan.FULL_BLOCKS} blocks of {plan.FULL_BUDGET_MS} ms samples. Goes on with an interrupted"
+                      " --full of the same commit, build, machine and options, if there is one")
+    made.add_argument("--resume", nargs="?", const="", metavar="DIR.partial",
+                      help="go on with an interrupted run (default: the only one in --out)")
+    made.add_argument("--no-exact", action="store_true", help="leave out the figures that are counted, not timed")
+    made.add_argument("--dry-run", action="store_true", help="print what would be measured and how long it would take")
+    made.add_argument("--seed", type=int, help="seed of the order and the workloads (default: random, recorded)")
+    made.add_argument("--out", type=Path, default=RESULTS, metavar="DIR",
+                      help="where the bundle goes (default: results/)")
+    made.add_argument("--json", action="store_true", help="print the summary (or the dry run's plan) as JSON")
+    return made
 
 
 def arguments(argv):
-    parser = argparse.ArgumentParser(
-        prog="stealyard compare", description="Measure every combination of global queue, deque and reactor, and peer"
-        " runtimes, in randomised complete blocks with a fresh process per sample; write a bundle with raw samples,"
-        " statistics and report.html.", epilog=EPILOG, allow_abbrev=False)
-    parser.add_argument("--queues", metavar="A,B", help="global queues (default: all)")
-    parser.add_argument("--deques", metavar="A,B", help="deques (default: all)")
-    parser.add_argument("--reactors", metavar="A,B", help="reactors (default: all)")
-    parser.add_argument("--workloads", metavar="A,B", help=f"workloads, '{plan.HTTP}' among them (default: all)")
-    parser.add_argument("--peers", metavar="A,B", default="tokio", help="peer runtimes, or none (default: tokio)")
-    parser.add_argument("--workers", type=int, metavar="N", help="worker threads (default: online cores)")
-    parser.add_argument("--dynamic", action="store_true",
-                        help="also the default combination with dynamic instead of static dispatch")
-    parser.add_argument("--blocks", type=int, metavar="N",
-                        help="repetitions of the whole (default: what fits the time)")
-    parser.add_argument("--budget-ms", type=int, metavar="MS",
-                        help="time measured per sample (default: what fits)")
-    parser.add_argument("--minutes", type=float, metavar="M",
-                        help=f"time to fill (default: at most {plan.DEFAULT_MINUTES})")
-    parser.add_argument("--full", action="store_true",
-                        help=f"for publication: {plan.FULL_BLOCKS} blocks of {plan.FULL_BUDGET_MS} ms samples")
-    parser.add_argument("--seed", type=int, help="seed of the order and the workloads (default: random, recorded)")
-    parser.add_argument("--out", type=Path, default=RESULTS, metavar="DIR",
-                        help="where the bundle goes (default: results/)")
-    parser.add_argument("--json", action="store_true", help="print the summary as JSON")
-    args = parser.parse_args(argv)
+    """(arguments, those that were given)."""
+    args = parser().parse_args(argv)
+    given = {name: value for name, value in vars(args).items() if value != parser().get_default(name)}
     if args.full and args.minutes is not None:
-        parser.error("--full and --minutes exclude each other: --full takes the time that it needs")
+        parser().error("--full and --minutes exclude each other: --full takes the time that it needs")
     plan.check_effort(args.blocks, args.budget_ms, args.minutes, args.workers)
+    return args, given
+
+
+def settle(args):
+    """Puts in what was left to us."""
     if args.full:
         args.blocks = args.blocks or plan.FULL_BLOCKS
         args.budget_ms = args.budget_ms or plan.FULL_BUDGET_MS
     args.workers = args.workers or len(os.sched_getaffinity(0))
     args.seed = secrets.randbits(31) if args.seed is None else args.seed
-    return args
 
 
-class Selection:
-    """Arms, workloads and the cells that exist, chosen by name; `skipped` says what cannot run here."""
-
-    def __init__(self, args, say):
-        found = inventory.ask()
-        chosen = [choose_names(kind[:-1], getattr(args, kind), inventory.names(found, kind))
-                  for kind in ("queues", "deques", "reactors")]
-        self.described = {w["name"]: {key: w.get(key) for key in ("name", "summary", "ops")}
-                          for w in found["workloads"]}
-        self.described[plan.HTTP] = {"name": plan.HTTP, "summary": plan.HTTP_SUMMARY, "ops": 1}
-        workloads = choose_names("workload", args.workloads, list(self.described))
-        self.peers, self.skipped = peer_runtimes.find(args.peers, say)
-        self.arms = plan.make_arms(*chosen, [peer.name for peer in self.peers], args.dynamic)
-        self.cells = self._cells(workloads)
-        if not self.cells:
-            raise Refusal(f"nothing is left to measure: {'; '.join(self.skipped)}")
-
-    def _cells(self, workloads):
-        can = {peer.name: peer.workloads for peer in self.peers}
-        cells = {name: [arm.id for arm in self.arms if arm.kind != "peer" or name in can[arm.id]]
-                 for name in workloads}
-        if plan.HTTP in cells and (reason := missing_for_http()):
-            self.skipped.append(f"workload {plan.HTTP}: {reason}")
-            del cells[plan.HTTP]
-        elif plan.HTTP in cells:
-            # httpd has the static instances only, and no peer has an httpd here.
-            dynamic = {arm.id for arm in self.arms if arm.dynamic}
-            cells[plan.HTTP] = [arm for arm in cells[plan.HTTP] if arm not in dynamic]
-        return cells
-
-    def command(self, arm, workload, workers, seed, budget_ms):
-        parts = ["--queue", arm.queue, "--deque", arm.deque, "--reactor", arm.reactor]
-        common = ["--workload", workload, "--seed", str(seed), "--budget-ms", str(budget_ms)]
-        workers = ["--workers", str(workers)]
-        if workload == plan.HTTP:
-            return [inventory.httpd_binary(), "--port", "0", *workers, *parts]
-        if arm.kind == "peer":
-            return [next(peer.binary for peer in self.peers if peer.name == arm.id), *common, *workers]
-        return [inventory.workload_binary(), *common, *workers, *parts, *(["--dynamic"] if arm.dynamic else [])]
-
-
-def missing_for_http():
-    if shutil.which("wrk") is None:
-        return "wrk is missing: apt-get install wrk"
-    if not inventory.httpd_binary().exists():
-        return f"{inventory.httpd_binary()} is not built"
-    return None
-
-
-class Run:
-    """Takes the samples of a selection, block by block, into a bundle's writer."""
-
-    def __init__(self, selection, args, writer):
-        self.selection, self.args, self.writer = selection, args, writer
-        self.arms = {arm.id: arm for arm in selection.arms}
-        self.versions = {}
-
-    def block(self, number, budget_ms, progress, weights):
-        """One complete block; block 0 is the pilot. Weights: what each cell adds to the progress."""
-        seed = self.args.seed + number
-        for workload, arm in plan.order_of_block(self.selection.cells, self.args.seed, number):
-            command = self.selection.command(self.arms[arm], workload, self.args.workers, seed, budget_ms)
-            name = f"s{len(self.writer.samples) + 1:05d}"
-            record, version = sample.take(name, number, arm, workload, command, budget_ms)
-            if version:
-                self.versions[arm] = version
-            self.writer.add(record)
-            if record["failure"]:
-                progress.say(f"FAILED {name} {workload} {arm}: {record['failure']}")
-            progress.step(weights[workload, arm], f"block {number}: {workload} {arm}")
-
-    def pilot(self):
-        """A short block that is checked but not counted: it warms up and tells what each sample costs."""
-        total = sum(map(len, self.selection.cells.values()))
-        progress = Progress(total)
-        progress.say(f"pilot: {total} short samples, checked but not counted")
-        weights = {(w, arm): 1 for w, arms in self.selection.cells.items() for arm in arms}
-        self.block(0, plan.PILOT_BUDGET_MS, progress, weights)
-        progress.close()
-        return {(s["workload"], s["arm"]): plan.Cost.of(s) for s in self.writer.samples}
-
-    def blocks(self, blocks, budget_ms, costs, seconds_left):
-        """Takes the blocks and says how many there were time for; seconds_left None: all, however long it takes."""
-        weights = {cell: cost.seconds(budget_ms) for cell, cost in costs.items()}
-        seconds = blocks * sum(weights.values())
-        progress = Progress(seconds)
-        progress.say(f"{blocks} blocks × {len(costs)} samples of {budget_ms} ms, about {clock(seconds)} minutes,"
-                     f" seed {self.args.seed}")
-        done, start = 0, time.monotonic()
-        while done < blocks:
-            done += 1
-            self.block(done, budget_ms, progress, weights)
-            if seconds_left is not None and plan.time_is_up(done, time.monotonic() - start, seconds_left):
-                break
-        progress.close()
-        if done < blocks:
-            progress.say(f"the time is up after {done} of {blocks} blocks")
-        return done
-
-
-def measure(selection, args, writer, described):
-    """Pilot, blocks, statistics, report; returns the finished bundle's summary."""
-    run = Run(selection, args, writer)
-    seconds = 60 * (args.minutes or plan.DEFAULT_MINUTES)
-    fill = args.minutes is not None
-    costs = run.pilot()
-    left = seconds - sum(s["elapsed_s"] for s in writer.samples)
-    blocks, budget_ms = plan.choose_effort(costs.values(), left, args.blocks, args.budget_ms, fill)
-    blocks = run.blocks(blocks, budget_ms, costs, None if args.blocks else left)
-    for arm, version in run.versions.items():
-        described["versions"][arm] = version
-    content = plan.describe(selection.arms, selection.cells, selection.described, args.seed, args.workers)
-    content.update(blocks=blocks, budget_ms=budget_ms, skipped=list(map(without_local_paths, selection.skipped)))
-    summary = summarise(content, writer.samples)
-    writer.write_parts(content, described, summary)
-    made = bundles.Bundle(writer.final.name, writer.path, content, described, writer.samples, summary)
-    for name, text in report.files(made).items():
-        writer.write(name, text)
-    return made
+def say(line):
+    print(line, file=sys.stderr, flush=True)
 
 
 def interrupt(_signal, _frame):
     raise KeyboardInterrupt
 
 
+def describe_now(argv, selection):
+    date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+    return machine.describe(shlex.join(["./stealyard", "compare", *argv]), date, selection.versions())
+
+
+def open_writer(args, given, selection, described, resumed):
+    """A new partial directory, or the one to go on with."""
+    path = None
+    if resumed:
+        path, state = resumed
+        resume.check(path, state, resume.identity(args, selection, described))
+    elif args.full:
+        path = resume.same_full_run(args, given, selection, described)
+    if path:
+        writer = bundles.Writer.resume(path, say)
+        say(f"going on with {path}: {len(writer.samples)} samples are there")
+        return writer
+    commit = (described["commit"] or "nocommit")[:10] + ("-dirty" if described["dirty"] else "")
+    name = f"{described['date'][:10]}-{machine.short_name(described)}-{commit}"
+    state = {**resume.identity(args, selection, described), "described": described, "resumed": 0}
+    return bundles.Writer.create(args.out, name, state)
+
+
+def plan_of(selection, args, run, blocks, budget_ms, resumed):
+    """The content of plan.json."""
+    content = plan.describe(list(selection.arms.values()), run.cells, selection.workloads, selection.default, args.seed,
+                            args.workers)
+    left_out = [f"{what}: no time for it" for what in run.left_out]
+    if selection.not_core:
+        left_out.append(f"{len(selection.not_core)} workloads and micro-benchmarks that only --full measures")
+    return {**content, "blocks": blocks, "budget_ms": budget_ms, "left_out": left_out,
+            "skipped": list(map(without_local_paths, selection.skipped + run.skipped)),
+            "design": "full" if args.full else "star", "resumed": resumed, "exists": selection.exists}
+
+
+def measure(selection, args, writer):
+    """Pilot, blocks, exact figures, statistics, report; returns the finished bundle."""
+    run = Run(selection, args, writer)
+    run.pilot()
+    blocks, budget_ms = run.choose_effort()
+    resumed = writer.state["resumed"]
+    content = plan_of(selection, args, run, blocks, budget_ms, resumed)
+    writer.write("plan.json", to_json({**bundles.HEADER, **content}))
+    content["blocks"] = run.blocks(blocks, budget_ms)
+    rows = None
+    if not args.no_exact:
+        say("counting instructions, atomic operations and allocations")
+        rows, reason = exact_figures.take(args.full)
+        if reason:
+            say(f"SKIPPED exact figures: {reason}")
+            content["skipped"].append(without_local_paths(f"exact figures: {reason}"))
+    return conclude_bundle(writer, content, rows)
+
+
+def conclude_bundle(writer, content, rows):
+    described = writer.state["described"]
+    summary = summarise(content, writer.samples)
+    if rows is not None:
+        writer.write_exact(rows)
+    writer.write_parts(content, described, summary)
+    made = bundles.Bundle(writer.final.name, writer.path, content, described, writer.samples, summary, rows)
+    for name, text in report.files(made).items():
+        writer.write(name, text)
+    return made
+
+
 def main(argv):
-    args = arguments(argv)
+    args, given = arguments(argv)
     bundles.need_schema_library()
     signal.signal(signal.SIGTERM, interrupt)
-
-    def say(line):
-        print(line, file=sys.stderr, flush=True)
+    resumed = None
+    if args.resume is not None:
+        resumed = resume.find(args.resume, args.out)
+        resume.take_over(args, given, *resumed)
+    settle(args)
     selection = Selection(args, say)
     for line in selection.skipped:
         say(f"SKIPPED {line}")
-    date = datetime.now(timezone.utc)
-    described = machine.describe(shlex.join(["./stealyard", "compare", *argv]), date.isoformat(timespec="seconds"), {})
-    commit = (described["commit"] or "nocommit")[:10] + ("-dirty" if described["dirty"] else "")
-    writer = bundles.Writer(args.out, f"{date:%Y-%m-%d}-{machine.short_name(described)}-{commit}")
+    if args.dry_run:
+        print(describe_dry(selection, args, plan_of))
+        return 0
+    writer = open_writer(args, given, selection, describe_now(argv, selection), resumed)
     try:
-        made = measure(selection, args, writer, described)
+        made = measure(selection, args, writer)
         final = writer.finish()
     except BaseException as reason:
         kept = writer.abandon()

@@ -1,14 +1,22 @@
-"""Other runtimes that run the same workloads: built where their tool chain is present, named as skipped elsewhere."""
+"""Other runtimes that run the same workloads: built where their tool chain is present, named as skipped elsewhere.
+
+A peer is a program that answers --list --json with {"peer": its name and version, "workloads": [{"name": …}…],
+"serves": ["echo", "http"]}; the last where it can be a server (--serve). See bench/WORKLOADS.md.
+"""
 import json
+import os
 import shutil
 import subprocess
-from dataclasses import dataclass
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
 
-from common import ROOT, Refusal, build_dir
+from common import ROOT, build_dir
 
-MANIFEST = ROOT / "bench" / "peers" / "tokio" / "Cargo.toml"
+SOURCES = ROOT / "bench" / "peers"
 BUILD_SECONDS = 900
-KNOWN = ("tokio",)
+RUST = "install Rust from rustup.rs"
+GO = "apt-get install golang-go"
 
 
 class Skipped(Exception):
@@ -19,48 +27,111 @@ class Skipped(Exception):
 class Peer:
     name: str
     binary: str
-    workloads: list
+    version: str | None = None
+    workloads: list = field(default_factory=list)
+    serves: list = field(default_factory=list)
 
 
-def build_tokio():
-    """Build tokio-workload (a second call finds it up to date) and ask what it can run."""
-    if not MANIFEST.exists():
-        raise Skipped(f"{MANIFEST.relative_to(ROOT)} is missing")
-    if shutil.which("cargo") is None:
-        raise Skipped("cargo is missing: install it with 'apt-get install cargo' or from rustup.rs")
-    target = build_dir() / "peers" / "tokio"
-    command = ["cargo", "build", "--release", "--quiet", "--manifest-path", str(MANIFEST), "--target-dir", str(target)]
+def need_source(path):
+    if not path.exists():
+        raise Skipped(f"{path.relative_to(ROOT)} is missing")
+
+
+def need_program(name, how):
+    found = shutil.which(name, path=os.environ.get("PATH", "") + ":/usr/sbin:/sbin")
+    if found is None:
+        raise Skipped(f"{name} is missing: {how}")
+    return found
+
+
+def run_build(tool, command, **options):
+    """Run a tool that builds (a second call finds everything up to date); Skipped if it fails."""
     try:
         built = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, check=False,
-                               timeout=BUILD_SECONDS)
+                               timeout=BUILD_SECONDS, **options)
     except subprocess.TimeoutExpired:
-        raise Skipped(f"cargo build took longer than {BUILD_SECONDS} s") from None
+        raise Skipped(f"{tool} took longer than {BUILD_SECONDS} s") from None
     if built.returncode != 0:
-        reason = next((line for line in built.stderr.splitlines() if line.startswith("error")), "cargo build failed")
+        lines = [line for line in built.stderr.splitlines() if line.strip() and not line.startswith("#")]
+        reason = next((line for line in lines if line.startswith("error")), (lines or [f"{tool} failed"])[0])
         raise Skipped(f"it does not build: {reason[:200]}")
-    binary = target / "release" / "tokio-workload"
-    return Peer("tokio", str(binary), listed_workloads(binary))
 
 
-def listed_workloads(binary):
+def cargo(name):
+    """Build bench/peers/<name> with Cargo; the manifest tells what the program is called."""
+    manifest, target = SOURCES / name / "Cargo.toml", build_dir() / "peers" / name
+    need_source(manifest)
+    tool = need_program("cargo", RUST)
+    run_build("cargo build", [tool, "build", "--release", "--quiet", "--manifest-path", str(manifest), "--target-dir",
+                              str(target)])
+    described = tomllib.loads(manifest.read_text(encoding="utf-8"))
+    binaries = described.get("bin") or [described["package"]]
+    return target / "release" / binaries[0]["name"]
+
+
+def go(name):
+    """The standard library only, so nothing is fetched."""
+    source, target = SOURCES / name, build_dir() / "peers" / name / f"{name}-workload"
+    need_source(source / "go.mod")
+    tool = need_program("go", GO)
+    run_build("go build", [tool, "build", "-o", str(target), "."], cwd=source,
+              env={**os.environ, "GOPROXY": "off", "GOTOOLCHAIN": "local"})
+    return target
+
+
+def of_our_build(package):
+    def find(name):
+        binary = build_dir() / "bench" / f"{name}-peer"
+        if not binary.exists():
+            raise Skipped(f"{name}-peer was not built: apt-get install {package}, then once more")
+        return binary
+    return find
+
+
+def script(name):
+    binary = SOURCES / name / f"{name}-peer"
+    need_source(binary)
+    need_program(name, f"apt-get install {name}-light")
+    return binary
+
+
+# The first is what everything is held against where it can run.
+RUNTIMES = {"tokio": cargo, "async-executor": cargo, "go": go, "libuv": of_our_build("libuv1-dev"),
+            "libevent": of_our_build("libevent-dev"), "nginx": script}
+MICRO = "micro-rust"
+
+
+def ask(name, binary):
+    """What a peer can run, from itself."""
     try:
-        found = subprocess.run([binary, "--list", "--json"], capture_output=True, text=True, timeout=60, check=True)
-        return [workload["name"] for workload in json.loads(found.stdout)["workloads"]]
+        listed = subprocess.run([binary, "--list", "--json"], capture_output=True, text=True, timeout=60, check=False)
+        if listed.returncode == 77:
+            raise Skipped((listed.stderr.strip().splitlines() or ["it cannot run here"])[-1])
+        found = json.loads(listed.stdout)
+        workloads = [workload["name"] for workload in found["workloads"]]
+        return Peer(name, str(binary), found.get("peer"), workloads, list(found.get("serves", [])))
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as problem:
-        raise Skipped(f"its list of workloads cannot be read: {problem}") from None
+        raise Skipped(f"its list of workloads cannot be read: {problem!r}") from None
+
+
+def make(name):
+    """The peer, built and asked, or why it is skipped."""
+    try:
+        return cargo(name) if name == MICRO else ask(name, RUNTIMES[name](name))
+    except Skipped as reason:
+        return reason
 
 
 def find(wanted, say):
-    """(peers that run here, lines that name the skipped ones)."""
-    if wanted == "none":
-        return [], []
-    found, skipped = [], []
-    for name in wanted.split(","):
-        if name not in KNOWN:
-            raise Refusal(f"unknown peer '{name}'; known: {', '.join(KNOWN)}, none")
-        say(f"building the peer {name} (the first time takes a minute)")
-        try:
-            found.append(build_tokio())
-        except Skipped as reason:
-            skipped.append(f"peer {name}: {reason}")
-    return found, skipped
+    """({name: Peer}, micro-rust's program or None, lines that name the skipped ones).
+
+    All are built before anything is measured, side by side because most are up to date most of the time.
+    """
+    if wanted:
+        say(f"building the peers {', '.join(wanted)} (the first time takes minutes)")
+    with ThreadPoolExecutor(max_workers=4) as pool:
+        made = dict(zip(wanted, pool.map(make, wanted)))
+    skipped = [f"peer {name}: {reason}" for name, reason in made.items() if isinstance(reason, Skipped)]
+    found = {name: peer for name, peer in made.items() if isinstance(peer, Peer)}
+    micro = made.get(MICRO)
+    return found, None if isinstance(micro, Skipped) else micro, skipped

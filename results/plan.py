@@ -13,6 +13,7 @@ FULL_BUDGET_MS = 300
 PILOT_BUDGET_MS = 20
 MIN_BUDGET_MS = 20
 WANTED_BUDGET_MS = 200
+MICRO_BUDGET_MS = 100
 # Of the six that a comparison may take: what remains is for the pilot's surprises, exact figures and the report.
 DEFAULT_MINUTES = 4.5
 
@@ -62,8 +63,8 @@ def control_of(arm):
 
 
 def part_arm(name, part):
-    """A part by itself; its name has the part's prefix, as in gq_mutex, because a queue and a deque may share one."""
-    return Arm(name, "part", **({part: name.split("_", 1)[1]} if part in PARTS else {}))
+    """A part by itself, or a reference row, which is none."""
+    return Arm(name, "part", **({part: name} if part in PARTS else {}))
 
 
 def default_of(workload, arms, default):
@@ -105,24 +106,42 @@ def order_of_block(cells, seed, block):
     return order
 
 
+def http_s(connections):
+    """Whole seconds, as wrk has it; thousands of connections take a while to be made."""
+    return 1 if connections < 1000 else 2 if connections < 10000 else 4
+
+
+def asked_s(workload, budget_ms):
+    """How long a sample is asked to measure: a server for longer than the budget, a case by itself no longer than it
+    needs."""
+    if workload.level == "server":
+        return http_s(workload.scale[1]) if workload.base == "http" else min(1.0, max(0.2, budget_ms / 250))
+    return min(budget_ms, MICRO_BUDGET_MS if workload.level == "micro" else budget_ms) / 1000
+
+
 class Cost:
     """What a sample takes, learnt from a pilot sample: the part outside the measured time and one iteration."""
 
-    def __init__(self, fixed_s, iteration_s=0.0, scales=True):
-        self.fixed_s, self.iteration_s, self.scales = fixed_s, iteration_s, scales
+    def __init__(self, workload, fixed_s, iteration_s=0.0):
+        self.workload, self.fixed_s, self.iteration_s = workload, fixed_s, iteration_s
 
     @classmethod
-    def of(cls, sample):
-        if not sample["samples_ns"]:
-            return cls(sample["elapsed_s"], scales=False)
-        measured = min(sum(sample["samples_ns"]) / 1e9, sample["elapsed_s"])
-        return cls(sample["elapsed_s"] - measured, measured / len(sample["samples_ns"]))
+    def of(cls, workload, sample):
+        measured, iteration_s = asked_s(workload, sample["budget_ms"]), 0.0
+        # Iterations that have a value of their own (a percentile) do not tell how long they took.
+        if sample["samples_ns"] and workload.measures == "duration":
+            measured = sum(sample["samples_ns"]) / 1e9
+            iteration_s = measured / len(sample["samples_ns"])
+        return cls(workload, max(0.0, sample["elapsed_s"] - measured), iteration_s)
 
     def seconds(self, budget_ms):
         """An iteration is begun before the budget ends and finished after it: on average half of one too long."""
-        if not self.scales:
-            return self.fixed_s
-        return self.fixed_s + max(self.iteration_s, budget_ms / 1000 + self.iteration_s / 2)
+        return self.fixed_s + max(self.iteration_s, asked_s(self.workload, budget_ms) + self.iteration_s / 2)
+
+
+def assumed_cost(workload):
+    """Before anything was measured."""
+    return Cost(workload, {"runtime": 0.05, "server": 0.15, "micro": 0.03}[workload.level], 0.005)
 
 
 def block_seconds(costs, budget_ms):

@@ -43,8 +43,11 @@ class WithBuild(unittest.TestCase):
 
     def compare(self, *arguments, blocks=2, peers="none", **extra):
         """A short comparison into out/."""
-        return self.run_program("compare.py", "--blocks", blocks, "--budget-ms", 20, "--workers", 2, "--peers", peers,
-                                "--seed", 1, "--out", self.out, *arguments, **extra)
+        return self.run_program("compare.py", *self.short(blocks, peers), *arguments, **extra)
+
+    def short(self, blocks=2, peers="none"):
+        return ("--blocks", blocks, "--budget-ms", 20, "--workers", 2, "--peers", peers, "--seed", 1, "--no-exact",
+                "--out", self.out)
 
     def compare_once(self, *arguments, **options):
         """The same for a bundle that many tests start from: measured for the first, copied for the others."""

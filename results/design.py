@@ -1,0 +1,186 @@
+"""Which cells are measured: a star around the default combination with a balanced fraction of the pairs, or all.
+
+A cell is a (workload, arm). Cells come in groups that are measured whole or not at all, ordered by rank: when the time
+does not suffice for nine blocks, the groups of the highest rank are left out first, and the report says which. Rank 0
+is never left out: the default combination, the control and the first peer on every workload.
+"""
+import itertools
+import random
+from dataclasses import dataclass
+
+import plan
+
+# The workloads on which a part is varied first, because they use it most; the others follow in the list's order.
+STRONGEST = {"queue": ("spawn_many_remote_idle", "remote_spawn_4", "spawn_many_remote_busy1", "yield_many"),
+             "deque": ("spawn_many_local", "fib", "chained_spawn", "skynet"),
+             "reactor": ("echo", "mixed", "echo_64")}
+# Triples are measured where all of their parts are felt.
+PAIRED = ("echo", "spawn_many_remote_idle", "fib")
+PAIR_WORKLOADS = 4
+SCALED = ("yield_many", "fib")
+
+
+@dataclass(frozen=True)
+class Group:
+    rank: float
+    what: str
+    cells: tuple
+
+
+def levels(queues, deques, reactors):
+    return dict(zip(plan.PARTS, (queues, deques, reactors)))
+
+
+def star(chosen):
+    """{part: arms that differ from the default in it alone}."""
+    centre = {part: names[0] for part, names in chosen.items()}
+    return {part: [plan.combination(**{**centre, part: name}) for name in names[1:]]
+            for part, names in chosen.items()}
+
+
+def pairs(chosen, seed):
+    """Arms that differ from the default in every part that has a choice: a Latin-square-like fraction.
+
+    Every non-default level is in at least one, and the levels of a part as often as each other, within one. Together
+    with the star they tell whether the parts' effects multiply.
+    """
+    others = {part: names[1:] for part, names in chosen.items() if len(names) > 1}
+    if len(others) < 2:
+        return []
+    rng, count = random.Random(f"{seed}/pairs"), max(map(len, others.values()))
+    columns = {}
+    for part, names in others.items():
+        shuffled = rng.sample(names, len(names))
+        columns[part] = [shuffled[k % len(names)] for k in range(count)]
+    centre = {part: names[0] for part, names in chosen.items()}
+    return [plan.combination(**{**centre, **{part: column[k] for part, column in columns.items()}})
+            for k in range(count)]
+
+
+def factorial(chosen):
+    """Every combination, the default first."""
+    return [plan.combination(*names) for names in itertools.product(*chosen.values())]
+
+
+def scaled(workloads, workers):
+    """Variants of two workloads with 1, 2, 4, … up to twice the workers."""
+    found = []
+    for name in [name for name in SCALED if name in workloads]:
+        one, n = workloads[name], 1
+        per_worker = one["ops"] if one["ops_per_worker"] else None
+        points = sorted({*(1 << k for k in range(workers.bit_length() + 1) if 1 << k <= 2 * workers), 2 * workers})
+        for n in points:
+            found.append(plan.Workload(f"{name}@{n}", f"{one['summary']}; {n} workers",
+                                       per_worker * n if per_worker else one["ops"], parts=tuple(one["parts"]),
+                                       measures=one["measures"], workers=n, base=name, scale=("workers", n)))
+    return found
+
+
+def in_order(names, first):
+    """The names with those of `first` in front."""
+    return [name for name in first if name in names] + [name for name in names if name not in first]
+
+
+class Star:
+    """The groups of the default design. `runs`: {peer: workloads}; `micro`: {workload: arms}."""
+
+    def __init__(self, workloads, chosen, runs, micro, seed, dynamic=()):
+        self.workloads, self.runs, self.micro, self.dynamic = workloads, runs, micro, dynamic
+        self.full = {name: w for name, w in workloads.items() if w.level != "micro"}
+        self.default = plan.combination(*(names[0] for names in chosen.values()))
+        self.star, self.pairs = star(chosen), pairs(chosen, seed)
+        self.varied = [part for part, arms in self.star.items() if arms]
+
+    def arms(self):
+        rest = [arm for arms in self.star.values() for arm in arms]
+        return [self.default, plan.control_of(self.default), *self.dynamic, *rest, *self.pairs]
+
+    def groups(self):
+        return sorted([*self.base(), *self.star_groups(), *self.pair_groups(), *self.peer_groups(),
+                       *micro_groups(self.workloads, self.micro)], key=lambda group: group.rank)
+
+    def peers_of(self, name):
+        return [peer for peer, runs in self.runs.items() if name in runs]
+
+    def base(self):
+        for name, one in self.full.items():
+            arms = [self.default.id, plan.CONTROL, *self.peers_of(name)[:1]]
+            # Servers and curves have no instance with dynamic dispatch.
+            arms += [arm.id for arm in self.dynamic if one.level == "runtime" and not one.scale]
+            yield Group(0, name, cells_of(name, arms))
+
+    def star_groups(self):
+        for part in self.varied:
+            felt = [name for name, one in self.full.items() if part in one.parts and not is_curve(one)]
+            for k, name in enumerate(in_order(felt, STRONGEST[part])):
+                yield Group(1 + k, f"every {part} on {name}", cells_of(name, [arm.id for arm in self.star[part]]))
+
+    def pair_groups(self):
+        if self.pairs:
+            felt = [name for name, one in self.full.items()
+                    if one.level == "runtime" and sum(part in one.parts for part in self.varied) > 1
+                    and not is_curve(one)]
+            for k, name in enumerate(in_order(felt, PAIRED)[:PAIR_WORKLOADS]):
+                yield Group(2.2 + 2 * k, f"pairs of parts on {name}", cells_of(name, [arm.id for arm in self.pairs]))
+
+    def peer_groups(self):
+        count = dict.fromkeys(self.runs, 0)
+        for name, one in self.full.items():
+            if is_curve(one):
+                continue
+            for peer in self.peers_of(name)[1:]:
+                # A server has no other workload to be compared on: it comes early.
+                rank = 1.4 if one.level == "server" else 2.4 + count[peer]
+                count[peer] += one.level != "server"
+                yield Group(rank, f"{peer} on {name}", cells_of(name, [peer]))
+
+
+class Full(Star):
+    """Everything there is, on every workload."""
+
+    def __init__(self, workloads, chosen, runs, micro, seed, dynamic=()):
+        super().__init__(workloads, chosen, runs, micro, seed, dynamic)
+        self.all = factorial(chosen)
+
+    def arms(self):
+        return [self.default, plan.control_of(self.default), *self.dynamic, *self.all[1:]]
+
+    def groups(self):
+        found = list(self.base())
+        for name in self.full:
+            arms = [*(arm.id for arm in self.all[1:]), *self.peers_of(name)[1:]]
+            found += [Group(0, name, cells_of(name, arms))] if arms else []
+        return found + [Group(0, name, cells_of(name, arms)) for name, arms in self.micro.items()]
+
+
+def is_curve(workload):
+    return workload.scale is not None and workload.scale[0] == "workers"
+
+
+def cells_of(name, arms):
+    return tuple((name, arm) for arm in arms)
+
+
+def micro_groups(workloads, micro):
+    """Each part's micro workloads one after another, so that what is left out is spread over the parts."""
+    count = {}
+    for name, arms in micro.items():
+        one = workloads[name]
+        count[one.part] = count.get(one.part, 0) + (one.part in plan.PARTS)
+        # What is only in the full comparison, if it was asked for by name, goes before the core cases do.
+        rank = count[one.part] if one.effort == "core" else 100 + count[one.part]
+        yield Group(0.5 + rank, f"every implementation on {name}", cells_of(name, arms))
+
+
+class Admission:
+    """Decides group by group, in the order of rank, whether nine blocks of it still fit into the time."""
+
+    def __init__(self, seconds, blocks):
+        self.seconds, self.blocks, self.spent = seconds, blocks + 1, 0.0  # the pilot is one more
+
+    def fits(self, group, expected_s):
+        """Whether a group may go in that is expected to take expected_s per block; None is any time there is."""
+        return self.seconds is None or group.rank == 0 or self.spent + self.blocks * expected_s <= self.seconds
+
+    def add(self, block_s):
+        self.spent += self.blocks * block_s
