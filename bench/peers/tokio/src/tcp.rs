@@ -1,0 +1,54 @@
+//! tokio's TCP, as the workloads call it.
+
+use std::io;
+use std::net::SocketAddr;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::{TcpListener, TcpStream};
+use workload_common as common;
+
+pub struct Stream(TcpStream);
+pub struct Listener(TcpListener);
+
+impl Stream {
+    pub fn into_inner(self) -> TcpStream {
+        self.0
+    }
+}
+
+impl common::Stream for Stream {
+    async fn connect(address: SocketAddr) -> io::Result<Self> {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        Ok(Stream(stream))
+    }
+
+    async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).await
+    }
+
+    async fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
+        self.0.read_exact(buffer).await.map(drop)
+    }
+
+    async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
+        self.0.write_all(bytes).await
+    }
+}
+
+impl common::Listener for Listener {
+    type Stream = Stream;
+
+    async fn bind(address: SocketAddr) -> io::Result<Self> {
+        TcpListener::bind(address).await.map(Listener)
+    }
+
+    fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.0.local_addr()
+    }
+
+    async fn accept(&self) -> io::Result<Stream> {
+        let (stream, _) = self.0.accept().await?;
+        stream.set_nodelay(true)?;
+        Ok(Stream(stream))
+    }
+}
