@@ -7,7 +7,6 @@
  *   [2] acknowledged: stored with release by its member, loaded with acquire by the leader. Pairs with itself: what
  *       members did in a reign is before the next.
  */
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -82,10 +81,7 @@ static const struct sy_future_type member_type = {"member", sizeof(struct member
 static void transfer_setup(struct workload_run *run) {
     members = (uint64_t)run->workers * MEMBERS;
     joins = workload_allocate(members, sizeof *joins);
-    words = aligned_alloc(SY_CACHE_LINE, members * sizeof *words);
-    if (!words) {
-        workload_die("memory cannot be had", -ENOMEM);
-    }
+    words = workload_allocate_lines(members, sizeof *words);
     leaders = workload_random_start(run, 0);
 }
 

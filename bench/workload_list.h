@@ -9,6 +9,16 @@
 #define WORKLOAD_LIST_UTS(W)
 #endif
 
+#define WORKLOAD_LIST_WAKEUP(W, kind)                                                                                  \
+    W(wakeup_parallel_##kind##_0us)                                                                                    \
+    W(wakeup_parallel_##kind##_1us)                                                                                    \
+    W(wakeup_parallel_##kind##_2us)                                                                                    \
+    W(wakeup_parallel_##kind##_5us)                                                                                    \
+    W(wakeup_parallel_##kind##_10us)                                                                                   \
+    W(wakeup_parallel_##kind##_20us)                                                                                   \
+    W(wakeup_parallel_##kind##_50us)                                                                                   \
+    W(wakeup_parallel_##kind##_100us)
+
 #define WORKLOAD_LIST(W)                                                                                               \
     W(spawn_many_local)                                                                                                \
     W(spawn_many_remote_idle)                                                                                          \
@@ -22,8 +32,18 @@
     W(light_tasks)                                                                                                     \
     W(yield_300)                                                                                                       \
     W(recursive_spawn)                                                                                                 \
+    W(channel_ring)                                                                                                    \
     W(yielders_many)                                                                                                   \
     W(yielders_few)                                                                                                    \
+    W(ping_pong_hog)                                                                                                   \
+    WORKLOAD_LIST_WAKEUP(W, spinning)                                                                                  \
+    WORKLOAD_LIST_WAKEUP(W, syscall)                                                                                   \
+    W(cycle_many)                                                                                                      \
+    W(cycle_few)                                                                                                       \
+    W(churn_many)                                                                                                      \
+    W(churn_few)                                                                                                       \
+    W(locality_share)                                                                                                  \
+    W(locality_noshare)                                                                                                \
     W(transfer)                                                                                                        \
     W(mixed)                                                                                                           \
     W(skynet)                                                                                                          \

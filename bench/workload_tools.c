@@ -1,7 +1,9 @@
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench/workload_tools.h"
+#include "executor/sync/mpsc.h"
 
 uint64_t workload_join_sum(struct sy_join *joins, size_t n) {
     uint64_t sum = 0;
@@ -28,4 +30,21 @@ void *workload_allocate(size_t n, size_t size) {
         workload_die("memory cannot be had", -ENOMEM);
     }
     return memory;
+}
+
+void *workload_allocate_lines(size_t n, size_t size) {
+    void *memory = aligned_alloc(SY_CACHE_LINE, n * size);
+    if (!memory) {
+        workload_die("memory cannot be had", -ENOMEM);
+    }
+    return memset(memory, 0, n * size);
+}
+
+struct sy_mpsc *workload_channel_of_one(void) {
+    struct sy_mpsc *channel;
+    int error = sy_mpsc_create(&channel, sizeof(uint64_t), 1, NULL);
+    if (error) {
+        workload_die("a channel cannot be made", error);
+    }
+    return channel;
 }

@@ -57,6 +57,13 @@ uint64_t workload_run_task(struct sy_runtime *runtime, const struct sy_future_ty
 
 /* Memory, zeroed, or the end of the process. */
 void *workload_allocate(size_t n, size_t size);
+/* The same for n structs that are aligned to cache lines. */
+void *workload_allocate_lines(size_t n, size_t size);
+
+struct sy_mpsc;
+
+/* A channel for a uint64_t at a time, or the end of the process. */
+struct sy_mpsc *workload_channel_of_one(void);
 
 /* xorshift64, for the task or connection number i; never 0, from which it would not move. */
 static inline uint64_t workload_random_start(const struct workload_run *run, uint64_t i) {
