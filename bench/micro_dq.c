@@ -155,7 +155,6 @@ SY_INLINE void thieves_body(const struct dq_ops *dq, struct micro_deque *d, stru
         thief_body(dq, d, self);
     }
     reclaim_unregister_thread();
-    au64_fetch_add_relaxed(&d->popped, au64_load_relaxed(&self->operations));
 }
 
 /* ---- for every deque ---- */

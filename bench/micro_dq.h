@@ -11,7 +11,6 @@ struct micro_deque {
     struct reclaim *reclaim;
     struct dq **deques;      /* by thread; the owner's is the first */
     struct micro_pool *pool; /* the owner's */
-    struct au64 popped;      /* by threads that have ended */
 };
 
 typedef void micro_deque_body(void *deque, struct micro_thread *self);

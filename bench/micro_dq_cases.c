@@ -33,9 +33,8 @@ static const char *create(const struct dq_ops *dq, struct micro_deque *d, unsign
     return NULL;
 }
 
-/* When the threads have ended: what is left, and then all came out. */
-static const char *drain(const struct dq_ops *dq, struct micro_deque *d) {
-    uint64_t popped = au64_load_relaxed(&d->popped);
+/* When the threads have ended and popped so many: what is left, and then all came out. */
+static const char *drain(const struct dq_ops *dq, struct micro_deque *d, uint64_t popped) {
     struct sy_node *node;
     while (dq->pop(d->deques[0], &node) == DQ_OK) {
         if (!micro_item_take(micro_item_of(node))) {
@@ -59,7 +58,7 @@ static void run_thieves(const struct micro_case *one, const struct micro_extent 
         micro_run_team(&team, extent, result);
     }
     if (!result->failure) {
-        result->failure = drain(bodies->ops, &d);
+        result->failure = drain(bodies->ops, &d, result->all_operations);
     }
     destroy(bodies->ops, &d, team.threads);
 }

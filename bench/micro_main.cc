@@ -47,7 +47,9 @@ class PlainNames : public benchmark::BenchmarkReporter {
         inner_->ReportRuns(plain);
     }
 
-    void Finalize() override { inner_->Finalize(); }
+    void Finalize() override {
+        inner_->Finalize();
+    }
 
   private:
     std::unique_ptr<benchmark::BenchmarkReporter> inner_;
@@ -158,7 +160,7 @@ int Run(const std::vector<const micro_case *> &chosen) {
     return any_failed ? kCheckFailed : 0;
 }
 
-}  // namespace
+} // namespace
 
 int main(int argc, char **argv) {
     micro_options_take(&options, &argc, argv);

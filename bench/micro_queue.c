@@ -1,11 +1,11 @@
-/* A global queue's run: made, filled, run, emptied, checked. Which runs there are is in micro_queue_cases.c. */
+/* A global queue's run: made, run, emptied, checked. Which runs there are is in micro_queue_cases.c. */
 #include "bench/micro_queue.h"
 
 #include <stdlib.h>
 
 #include "bench/micro_queue_cases.h"
 
-enum { HISTORIES_BEYOND = 1 }; /* the one that fills and empties */
+enum { HISTORIES_BEYOND = 1 }; /* of the thread that empties it at last */
 
 static void destroy(const struct gq_ops *ops, struct micro_queue *q) {
     micro_pools_destroy(q->pools, q->pools_n);
@@ -31,23 +31,9 @@ static const char *create(const struct gq_ops *ops, struct micro_queue *q, unsig
     return ops->create(&q->queue, &config) == 0 ? NULL : "the queue cannot be made";
 }
 
-/* Items inside before the threads start, of all pools in turn. */
-static const char *prefill(const struct gq_ops *ops, struct micro_queue *q) {
-    for (size_t i = 0; i < q->parameters->prefill; i++) {
-        struct micro_pool *pool = &q->pools[i % q->pools_n];
-        struct micro_item *item = micro_pool_next(pool, 0);
-        if (!item || ops->push(q->queue, &item->node) != GQ_OK) {
-            return "the queue cannot be filled";
-        }
-        pool->pushed++;
-    }
-    return NULL;
-}
-
-/* When the threads have ended: what is left comes out in order too, and then all did. */
-static const char *drain(const struct gq_ops *ops, struct micro_queue *q, struct micro_thread *self) {
+/* When the threads have ended and popped so many: what is left comes out in order too, and then all did. */
+static const char *drain(const struct gq_ops *ops, struct micro_queue *q, struct micro_thread *self, uint64_t popped) {
     enum { RETRIES_MOST = 1 << 20 };
-    uint64_t popped = au64_load_relaxed(&q->popped);
     for (unsigned misses = 0; misses < RETRIES_MOST;) {
         struct sy_node *node;
         size_t got;
@@ -73,12 +59,9 @@ static void run_team(const struct micro_queue_bodies *bodies, struct micro_queue
         return;
     }
     q->start_ns = micro_now_ns();
-    result->failure = prefill(bodies->ops, q);
+    micro_run_team(team, extent, result);
     if (!result->failure) {
-        micro_run_team(team, extent, result);
-    }
-    if (!result->failure) {
-        result->failure = drain(bodies->ops, q, &self);
+        result->failure = drain(bodies->ops, q, &self, result->all_operations);
     }
     micro_queue_detach(bodies->ops, q);
 }
@@ -131,9 +114,8 @@ static void run_alone(const struct micro_case *one, const struct micro_extent *e
     result->failure = create(bodies->ops, &q, 1, 1);
     if (!result->failure && micro_queue_attach(bodies->ops, &q, &self)) {
         micro_run_alone(round, &q, extent, result);
-        au64_store_relaxed(&q.popped, q.pools[0].pushed); /* a round checks that what it pushed came out */
         if (!result->failure) {
-            result->failure = drain(bodies->ops, &q, &self);
+            result->failure = drain(bodies->ops, &q, &self, q.pools[0].pushed ? result->operations : 0);
         }
         micro_queue_detach(bodies->ops, &q);
     } else if (!result->failure) {

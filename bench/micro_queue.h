@@ -147,11 +147,13 @@ SY_INLINE void micro_queue_consume(const struct gq_ops *gq, struct micro_queue *
         micro_count(&self->operations, got);
         micro_work(self);
     }
-    au64_fetch_add_relaxed(&q->popped, au64_load_relaxed(&self->operations));
 }
 
-/* Pushes and pops in turn; what it pops is mostly another thread's. */
+/* Pushes and pops in turn; what it pops is mostly another thread's. First it puts its share inside that is to stay. */
 SY_INLINE void micro_queue_mix(const struct gq_ops *gq, struct micro_queue *q, struct micro_thread *self) {
+    for (size_t i = 0; i < q->parameters->prefill / q->parameters->threads; i++) {
+        micro_queue_push(gq, q, self, 1, 0);
+    }
     while (micro_goes_on(self)) {
         micro_queue_push(gq, q, self, q->parameters->batch, 0);
         micro_work(self);
@@ -162,7 +164,6 @@ SY_INLINE void micro_queue_mix(const struct gq_ops *gq, struct micro_queue *q, s
         micro_count(&self->operations, got);
         micro_work(self);
     }
-    au64_fetch_add_relaxed(&q->popped, au64_load_relaxed(&self->operations));
 }
 
 SY_INLINE bool micro_queue_attach(const struct gq_ops *gq, struct micro_queue *q, struct micro_thread *self) {

@@ -1,0 +1,66 @@
+/*
+ * Faulty queues for the micro-benchmarks' driver: test_micro.py expects that each is found out by the
+ * run that would have timed it. Each is a good one that does one operation in so many wrong.
+ */
+#include "bench/micro_list.h"
+#include "bench/micro_queue.h"
+#include "queues/gq_mutex.h"
+
+enum { ONE_IN = 5000 };
+
+/* Whether this operation is to go wrong; counted by thread, which is enough for a fault. */
+static bool is_time(void) {
+    static SY_THREAD_LOCAL unsigned operations;
+    return ++operations % ONE_IN == 0;
+}
+
+static enum gq_status loses_push(struct gq *queue, struct sy_node *item) {
+    return is_time() ? GQ_OK : gq_mutex_push(queue, item);
+}
+
+static enum gq_status doubles_pop_batch(struct gq *queue, struct sy_node **items, size_t max, size_t *got) {
+    static SY_THREAD_LOCAL struct sy_node *last;
+    if (last && is_time()) {
+        items[0] = last;
+        *got = 1;
+        return GQ_OK;
+    }
+    enum gq_status status = gq_mutex_pop_batch(queue, items, max, got);
+    last = status == GQ_OK ? items[*got - 1] : last;
+    return status;
+}
+
+/* Keeps an item back and gives it out after the next one. */
+static enum gq_status reorders_pop_batch(struct gq *queue, struct sy_node **items, size_t max, size_t *got) {
+    struct sy_node *first;
+    enum gq_status status = gq_mutex_pop_batch(queue, items, max, got);
+    if (status == GQ_OK && *got == 1 && is_time()) {
+        first = items[0];
+        if (gq_mutex_pop_batch(queue, items, 1, got) == GQ_OK) {
+            gq_mutex_push(queue, first);
+        } else {
+            items[0] = first;
+            *got = 1;
+        }
+    }
+    return status;
+}
+
+#define BROKEN_QUEUE(what, push_function, pop_function)                                                                \
+    static const struct gq_ops what##_ops = {.name = #what,                                                            \
+                                             .order = "FIFO",                                                          \
+                                             .create = gq_mutex_create,                                                \
+                                             .destroy = gq_mutex_destroy,                                              \
+                                             .push = push_function,                                                    \
+                                             .push_batch = gq_mutex_push_batch,                                        \
+                                             .pop_batch = pop_function};                                               \
+    MICRO_QUEUE_STAMP(what, false)
+BROKEN_QUEUE(loses, loses_push, gq_mutex_pop_batch)
+BROKEN_QUEUE(doubles, gq_mutex_push, doubles_pop_batch)
+BROKEN_QUEUE(reorders, gq_mutex_push, reorders_pop_batch)
+
+void micro_broken_add(void) {
+    micro_queue_add(&loses_bodies);
+    micro_queue_add(&doubles_bodies);
+    micro_queue_add(&reorders_bodies);
+}
