@@ -9,41 +9,45 @@ from pathlib import Path
 import jinja2
 
 import bundle as bundles
-import view
+import tables
+import verdict
+import view as words
 from common import RESULTS, run_program, slug, to_json, write_file
+from summary import has_failed
 
 
 def environment():
     loader = jinja2.FileSystemLoader(RESULTS)
     found = jinja2.Environment(loader=loader, autoescape=jinja2.select_autoescape(["html.j2", "html"]),
                                trim_blocks=True, lstrip_blocks=True, undefined=jinja2.StrictUndefined)
-    found.filters.update(time=view.time_text, number=view.number_text, ratio=view.ratio_text,
-                         interval=view.interval_text)
+    found.filters.update(time=words.time_text, number=words.number_text, ratio=words.ratio_text,
+                         interval=words.interval_text, slug=slug, zip=zip)
     return found
 
 
 def context(bundle):
-    names, counters = view.counter_rows(bundle)
-    groups = {}
-    for sample in bundle.samples:
-        groups.setdefault((sample["workload"], sample["arm"]), []).append(sample)
-    return {"bundle": bundle, "plan": bundle.plan, "summary": bundle.summary, "machine": bundle.machine,
-            "sentences": view.sentences(bundle), "rows": view.rows(bundle),
-            "reference": view.arm_label(bundle.summary["reference"], bundle.machine),
-            "forests": [(f"forest-{slug(arm)}", view.arm_label(arm, bundle.machine))
-                        for arm in dict.fromkeys((bundle.summary["reference"], bundle.plan["default"]))],
-            "two_references": bundle.summary["reference"] != bundle.plan["default"],
-            "machine_lines": view.machine_lines(bundle.machine), "counter_names": names, "counter_rows": counters,
-            "groups": groups, "anchor": view.anchor,
-            "failed_samples": [s for s in bundle.samples if s["value_ns"] is None]}
+    view = words.View(bundle)
+    names, counters = tables.counter_table(view)
+    return {"bundle": bundle, "plan": bundle.plan, "summary": bundle.summary, "machine": bundle.machine, "view": view,
+            "evidence": verdict.evidence(bundle), "sentences": verdict.sentences(bundle),
+            "heats": tables.heat_groups(view), "overall": tables.overall_rows(view),
+            "transfers": {kind: one for kind, one in bundle.summary["transfer"].items() if one},
+            "answer": verdict.transfer_answer, "coverage": verdict.coverage(view),
+            "scalings": tables.scaling_sets(view), "latencies": tables.latency_sets(view),
+            "paretos": tables.pareto_sets(view), "micro_rows": tables.micro_rows(view),
+            "exact_rows": tables.exact_rows(view), "relaxed": tables.relaxed_order(view),
+            "counter_names": names, "counter_rows": counters, "raw": tables.raw_groups(view),
+            "machine_lines": words.machine_lines(bundle.machine), "anchor": words.anchor, "is_time": words.is_time,
+            "failed_samples": [s for s in bundle.samples if s["failure"] or has_failed(s)]}
 
 
 def files(bundle):
     """{name in the bundle: text} of everything that is made for people."""
     import charts  # here, because Matplotlib takes a second to load and most calls end before
+    import plots
 
-    drawn = charts.draw(bundle)
     values = context(bundle)
+    drawn = plots.draw(values["view"])
     env = environment()
     made = {f"charts/{name}.svg": charts.standalone(svg) for name, svg in drawn.items()}
     made["report.html"] = env.get_template("report.html.j2").render(charts=drawn, **values)
@@ -52,7 +56,7 @@ def files(bundle):
 
 
 def terminal_text(bundle, path):
-    return "\n".join(["", *(f"- {line}" for line in view.sentences(bundle)), "", f"report: {path / 'report.html'}"])
+    return "\n".join(["", *(f"- {line}" for line in verdict.sentences(bundle)), "", f"report: {path / 'report.html'}"])
 
 
 def summary_json(bundle, path):
@@ -77,7 +81,7 @@ def render_one(directory):
     (bundle.path / "charts").mkdir(exist_ok=True)
     for name, text in files(bundle).items():
         write_file(bundle.path / name, text)
-    print("\n".join(f"- {line}" for line in view.sentences(bundle)))
+    print("\n".join(f"- {line}" for line in verdict.sentences(bundle)))
     return bundle.path / "report.html"
 
 

@@ -26,11 +26,12 @@ for (const head of document.querySelectorAll(".sortable th")) {
   head.addEventListener("click", () => sortBy(head));
   head.addEventListener("keydown", (event) => { if (event.key === "Enter") sortBy(head); });
 }
-// A link into the raw samples opens the folded section that holds its target.
+// A link into a folded section opens it, and every one around it.
 function openTarget() {
   const target = location.hash && document.getElementById(decodeURIComponent(location.hash.slice(1)));
-  const folded = target && target.closest("details");
-  if (folded) { folded.open = true; target.scrollIntoView(); }
+  if (!target) return;
+  for (let at = target; at; at = at.parentElement) if (at.tagName === "DETAILS") at.open = true;
+  target.scrollIntoView({block: "center"});
 }
 addEventListener("hashchange", openTarget);
 openTarget();

@@ -10,7 +10,6 @@ MICRO = {"queue": ("queue/pairs/1", "queue/transfer/1:1/batch:1", "queue/transfe
          "deque": ("deque/owner/depth:64", "deque/thieves/1/grain:0"),
          "reactor": ("reactor/pingpong/tcp", "reactor/timers/fire"),
          "reference": ("reference/threads:1",)}
-PREFIX = {"queue": "gq_", "deque": "dq_", "reactor": "rx_"}
 EXACT = {"instructions": 120.0, "rmw": 2.0, "fences": 0.5, "allocations": 0.0, "bytes": 0.0}
 
 
@@ -85,23 +84,23 @@ def arms_of(workload, arms, micro_arms):
 
 
 def truth(factors, arm, workload):
-    """What an arm's time is multiplied by: its own factor, or those of its parts ("mutex" of "queue": gq_mutex)."""
+    """What an arm's time is multiplied by: its own factor, or those of its parts."""
     found = factors.get((arm.id, workload.name), factors.get(arm.id))
     if found is not None or arm.kind in ("peer", "control"):
         return found or 1.0
     product = 1.0
-    for part, prefix in PREFIX.items():
-        product *= factors.get(f"{prefix}{getattr(arm, part)}", 1.0)
+    for part in plan.PARTS:
+        product *= factors.get(getattr(arm, part), 1.0)
     return product
 
 
-def make(queues=("mutex", "ring"), deques=("chase_lev", "mutex"), reactors=("epoll",), peers=("tokio", "go"), blocks=9,
-         seed=1, noise=0.01, factors=None, micro=True, exact=True):
+def make(queues=("gq_mutex", "gq_ring"), deques=("dq_chase_lev", "dq_mutex"), reactors=("rx_epoll",),
+         peers=("tokio", "go"), blocks=9, seed=1, noise=0.01, factors=None, micro=True, exact=True):
     """A bundle without summary. `factors`: {arm, part ("gq_ring") or (arm, workload): time relative to 1}."""
     rng, factors = random.Random(seed), factors or {}
     arms = [*star(queues, deques, reactors), *(plan.Arm(peer, "peer") for peer in peers)]
     chosen = dict(zip(plan.PARTS, (queues, deques, reactors)))
-    micro_arms = {part: [plan.part_arm(PREFIX[part] + name, part) for name in names] for part, names in chosen.items()}
+    micro_arms = {part: [plan.part_arm(name, part) for name in names] for part, names in chosen.items()}
     micro_arms["reference"] = [plan.Arm("fetch_add", "part")]
     micro_arms["queue"].append(plan.Arm("moodycamel", "peer"))
     every, control = [*arms, *sum(micro_arms.values(), [])], plan.control_of(arms[0])

@@ -1,10 +1,18 @@
-"""What a bundle says, in words and in rows ready to print: shared by the HTML report, table.md and the terminal."""
+"""What a bundle holds, in words and in rows ready to print: shared by the HTML report, table.md and the terminal."""
 from common import slug
 from plan import CONTROL
-from stats import BETTER, EQUIVALENT, MIN_BLOCKS, UNDECIDED, WORSE
 
 UNITS = ((1e9, "s"), (1e6, "ms"), (1e3, "µs"))
+PREFIXES = ((1e9, "G"), (1e6, "M"), (1e3, "k"))
 UNKNOWN = "–"
+KINDS = ("queue", "deque", "reactor")
+# What is shown together, in this order: (key, title, what a workload must be).
+GROUPS = (("runtime", "Runtime workloads", lambda w: w["level"] == "runtime"),
+          ("server", "Servers under load", lambda w: w["level"] == "server"),
+          ("queue", "Global queues in isolation", lambda w: w["part"] == "queue"),
+          ("deque", "Deques in isolation", lambda w: w["part"] == "deque"),
+          ("reactor", "Reactors in isolation", lambda w: w["part"] == "reactor"),
+          ("reference", "Reference rows", lambda w: w["part"] == "reference"))
 
 
 def time_text(ns):
@@ -20,6 +28,17 @@ def number_text(value):
     if value is None:
         return UNKNOWN
     return f"{value:,.0f}" if abs(value) >= 100 else f"{value:.3g}"
+
+
+def rate_text(per_second):
+    """Operations per second, with a prefix: 1.23 M/s."""
+    if per_second is None:
+        return UNKNOWN
+    for scale, prefix in PREFIXES:
+        if per_second >= scale:
+            return f"{per_second / scale:.3g} {prefix}/s" if per_second < 1000 * scale else \
+                f"{per_second / scale:.0f} {prefix}/s"
+    return f"{per_second:.3g} /s"
 
 
 def ratio_text(ratio):
@@ -43,135 +62,130 @@ def plural(count, one, many=None):
     return f"{count} {one if count == 1 else many or one + 's'}"
 
 
+def listed(names, most=6):
+    """"a, b and c", cut short where there are many."""
+    names = list(names)
+    if len(names) > most:
+        return f"{', '.join(names[:most - 1])} and {len(names) - most + 1} more"
+    return " and ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))
+
+
 def arm_label(arm, machine):
     version = machine["versions"].get(arm)
     return f"{version} (peer)" if version else arm
-
-
-def compared(bundle, reference):
-    return [c for c in bundle.summary["comparisons"] if c["reference"] == reference]
-
-
-def comparison_of(bundle, workload, arm, reference):
-    return next((c for c in compared(bundle, reference) if (c["workload"], c["arm"]) == (workload, arm)), None)
-
-
-def overall_of(bundle, arm, reference):
-    return next((o for o in bundle.summary["overall"] if (o["arm"], o["reference"]) == (arm, reference)), None)
-
-
-def extreme(comparisons, kind):
-    """" (most: fib, 2.10 times as fast)" for the clearest of the comparisons with that verdict."""
-    chosen = [c for c in comparisons if c["verdict"] == kind]
-    if not chosen or kind not in (BETTER, WORSE):
-        return ""
-    best = min(chosen, key=lambda c: c["ratio"]) if kind == BETTER else max(chosen, key=lambda c: c["ratio"])
-    return f" (most: {best['workload']}, {faster_text(best['ratio'])})"
-
-
-def verdict_of_arm(bundle, arm, reference):
-    """One sentence or two: how an arm stands against a reference."""
-    found = [c for c in compared(bundle, reference) if c["arm"] == arm]
-    parts = [f"{kind} in {count}{extreme(found, kind)}" for kind in (BETTER, WORSE, EQUIVALENT, UNDECIDED)
-             if (count := sum(c["verdict"] == kind for c in found))]
-    text = (f"{arm} against {arm_label(reference, bundle.machine)}: of {plural(len(found), 'workload')}"
-            f" {', '.join(parts)}.")
-    total = overall_of(bundle, arm, reference)
-    if total and total["workloads"] > 1:
-        text += (f" Over all, {faster_text(total['ratio'])}: geometric mean of the time ratios"
-                 f" {ratio_text(total['ratio'])} {interval_text(total['interval'])}.")
-    return text
-
-
-def checks_sentence(bundle):
-    failed, total = len(bundle.summary["failed"]), bundle.summary["samples"]
-    if failed:
-        return f"{failed} of {total} samples FAILED their check: what they measured is in no figure here."
-    return f"All {total} samples passed the check of what they computed."
-
-
-def control_sentence(bundle):
-    control = bundle.summary["control"]
-    if not control["n"]:
-        return "The A/A control gave no comparison."
-    return (f"A/A control: {control['reference']} was entered twice. Of {plural(control['n'], 'comparison')} of it with"
-            f" itself, {control['intervals_off']} had a 95 % interval that excludes 1 (5 % are expected) and"
-            f" {control['false_verdicts']} got a false verdict of better or worse.")
-
-
-def disturbed_sentence(bundle):
-    counted = sum(cell["n"] for cell in bundle.summary["cells"])
-    text = (f"{bundle.summary['disturbed']} of {counted} counted samples are marked as disturbed by other processes or"
-            " the hypervisor; they are kept.")
-    if 2 * bundle.summary["disturbed"] > counted:
-        text = f"DISTURBED RUN: {text} Measure again on a quiet machine before you believe a figure of this one."
-    return text
-
-
-def sentences(bundle):
-    """The verdict in words, the most important first."""
-    arms = [arm["id"] for arm in bundle.plan["arms"] if arm["kind"] != "control"]
-    references = list(dict.fromkeys(c["reference"] for c in bundle.summary["comparisons"]))
-    disturbed = disturbed_sentence(bundle)
-    lines = [verdict_of_arm(bundle, arm, reference) for reference in references for arm in arms
-             if any(c["arm"] == arm for c in compared(bundle, reference))]
-    if bundle.plan["blocks"] < MIN_BLOCKS:
-        lines.append(f"With {plural(bundle.plan['blocks'], 'block')} nothing can be decided: it takes {MIN_BLOCKS}.")
-    lines += [checks_sentence(bundle), control_sentence(bundle)]
-    # What puts every figure in doubt stands before them.
-    lines.insert(0 if disturbed.startswith("DISTURBED") else len(lines), disturbed)
-    lines += bundle.summary["mismatches"]
-    lines += [f"Skipped: {line}." for line in bundle.plan["skipped"]]
-    return lines
 
 
 def anchor(workload, arm):
     return f"raw-{slug(workload)}-{slug(arm)}"
 
 
-def comparison_cell(comparison):
-    if comparison is None:
-        return {"text": UNKNOWN, "interval": "", "verdict": "", "sort": ""}
-    return {"text": ratio_text(comparison["ratio"]), "interval": interval_text(comparison["interval"]),
-            "verdict": comparison["verdict"], "sort": comparison["ratio"]}
+def throughput(cell):
+    """Operations per second of a cell whose value is a time, else None."""
+    return 1e9 / cell["op_ns"] if cell["op_ns"] else None
 
 
-def rows(bundle):
-    """A row per workload and arm, in the plan's order, with everything already formatted."""
-    cells = {(cell["workload"], cell["arm"]): cell for cell in bundle.summary["cells"]}
-    found = []
-    for workload in bundle.plan["workloads"]:
-        for arm in workload["arms"]:
-            cell = cells.get((workload["name"], arm))
-            if cell:
-                found.append(row(bundle, cell))
-    return found
+def is_time(workload):
+    """Whether a workload's value is the time of its operations, so that a throughput follows from it."""
+    return workload["measures"] == "duration" or workload["measures"].startswith("time per ")
 
 
-def row(bundle, cell):
-    workload, arm = cell["workload"], cell["arm"]
-    reference, default = bundle.summary["reference"], bundle.plan["default"]
-    if arm == CONTROL:
-        against = {c["workload"]: c for c in bundle.summary["control"]["comparisons"]}.get(workload)
-        found = {default: against, reference: against if reference == default else None}
-    else:
-        found = {other: comparison_of(bundle, workload, arm, other) for other in (reference, default)}
-    return {"workload": workload, "arm": arm, "label": arm_label(arm, bundle.machine), "cell": cell,
-            "anchor": anchor(workload, arm), "median": time_text(cell["median_ns"]),
-            "interval": interval_text(cell["interval"], time_text), "op": time_text(cell["op_ns"]),
-            "reference": comparison_cell(found[reference]),
-            "default": comparison_cell(found[default]),
-            "is_reference": arm == reference, "is_default": arm == default,
-            "cpu": number_text(cell["cpu_share"]),
-            "memory": UNKNOWN if cell["peak_rss_kib"] is None else f"{cell['peak_rss_kib'] / 1024:.1f}"}
+class Arms:
+    """How the arms of a plan are called: an arm that differs from the default in one part goes by that part."""
+
+    def __init__(self, plan, machine):
+        self.by_id = {arm["id"]: arm for arm in plan["arms"]}
+        self.order = list(self.by_id)
+        self.default = self.by_id[plan["default"]]
+        self.machine = machine
+
+    def differing(self, arm):
+        """The parts in which a combination differs from the default one."""
+        return [kind for kind in KINDS if arm[kind] != self.default[kind]]
+
+    def kind(self, name):
+        """"default", "queue", "deque", "reactor", "pair", "dynamic", "control", "part" or "peer"."""
+        arm = self.by_id[name]
+        if arm["kind"] != "combination":
+            return arm["kind"]
+        if arm["dynamic"]:
+            return "dynamic"
+        found = self.differing(arm)
+        return {0: "default", 1: found[0] if found else ""}.get(len(found), "pair")
+
+    def short(self, name):
+        """A label for a narrow column; the whole name stands in its tooltip."""
+        arm, kind = self.by_id[name], self.kind(name)
+        if kind in ("default", "dynamic"):
+            return kind
+        if kind in KINDS:
+            return arm[kind]
+        return " + ".join(arm[part] for part in self.differing(arm)) if kind == "pair" else name
+
+    def long(self, name):
+        kind = self.kind(name)
+        if kind in KINDS:
+            return f"{kind} {self.by_id[name][kind]}"
+        return arm_label(name, self.machine) if kind == "peer" else self.short(name)
 
 
-def counter_rows(bundle):
-    """(names of the counters, rows): what each runtime did per iteration."""
-    names = sorted({name for cell in bundle.summary["cells"] for name in cell["counters"]})
-    found = [{"row": line, "values": [line["cell"]["counters"].get(name) for name in names]}
-             for line in rows(bundle) if line["cell"]["counters"]]
-    return names, found
+class View:
+    """A bundle with its cells, comparisons and workloads at hand by name."""
+
+    def __init__(self, bundle):
+        self.bundle, self.plan, self.summary, self.machine = bundle, bundle.plan, bundle.summary, bundle.machine
+        self.arms = Arms(bundle.plan, bundle.machine)
+        self.cells = {(cell["workload"], cell["arm"]): cell for cell in self.summary["cells"]}
+        self.workloads = {workload["name"]: workload for workload in self.plan["workloads"]}
+        self.versus = {(c["workload"], c["arm"], c["role"]): c for c in self.summary["comparisons"]}
+        self.versus |= {(c["workload"], CONTROL, "default"): c for c in self.summary["control"]["comparisons"]}
+        self.samples = {}
+        for number, sample in enumerate(bundle.samples, 1):
+            self.samples.setdefault((sample["workload"], sample["arm"]), []).append((number, sample))
+
+    def cell(self, workload, arm):
+        """The cell if anything was measured in it, else None."""
+        found = self.cells.get((workload, arm))
+        return found if found and found["n"] else None
+
+    def groups(self):
+        """(key, title, workloads) of what is shown together and not empty."""
+        for key, title, belongs in GROUPS:
+            found = [workload for workload in self.plan["workloads"] if belongs(workload)]
+            if found:
+                yield key, title, found
+
+    def rows(self, workload):
+        """A row per arm of a workload, from the fastest, everything already formatted."""
+        cells = [self.cells.get((workload["name"], arm)) for arm in workload["arms"]]
+        return [self.row(workload, cell) for cell in sorted(filter(None, cells), key=speed)]
+
+    def row(self, workload, cell):
+        arm, timed = cell["arm"], is_time(workload)
+        return {"arm": arm, "label": arm_label(arm, self.machine), "cell": cell,
+                "anchor": anchor(workload["name"], arm), "median": time_text(cell["median_ns"]),
+                "interval": interval_text(cell["interval"], time_text) if cell["interval"] else "",
+                "rate": rate_text(throughput(cell)) if timed else UNKNOWN,
+                "default": self.comparison(workload, arm, "default"),
+                "reference": self.comparison(workload, arm, "reference"),
+                "cpu": number_text(cell["cpu_share"]), "memory": memory_text(cell)}
+
+    def comparison(self, workload, arm, role):
+        if arm == workload[role]:
+            return {"text": "1", "interval": "", "verdict": "itself", "sort": 1}
+        found = self.versus.get((workload["name"], arm, role))
+        if found is None:
+            return {"text": UNKNOWN, "interval": "", "verdict": "", "sort": ""}
+        return {"text": ratio_text(found["ratio"]), "interval": interval_text(found["interval"]),
+                "verdict": found["verdict"], "sort": found["ratio"]}
+
+
+def speed(cell):
+    """Sorts cells from the fastest, those without a value last."""
+    return cell["median_ns"] is None, cell["median_ns"] or 0
+
+
+def memory_text(cell):
+    return UNKNOWN if cell["peak_rss_kib"] is None else f"{cell['peak_rss_kib'] / 1024:.1f}"
 
 
 def machine_lines(machine):
