@@ -1,0 +1,227 @@
+#!/usr/bin/python3
+"""Figures that noise cannot move, per operation: instructions, atomic read-modify-writes, fences, allocations, bytes.
+
+Cases of one thread only, for how often threads collide is noise again. Instructions are counted by callgrind, of the
+micro-benchmarks and of runtime workloads with one worker: the difference between a short and a longer run, so that
+starting and ending are left out. The rest comes from the counting build of the micro-benchmarks (micro_counting):
+queues/atomics.h counts itself, a mutex taken counts as two read-modify-writes (what locking and unlocking one that is
+free takes with glibc), and allocations are calls of malloc and its kin. Fences are fence_seq_cst; a seq_cst store is none
+of the figures here, though it costs as much. What a peer does with atomics cannot be counted that way, nor what oneTBB
+takes from its own allocator: no figure stands there.
+
+Exit status: 0 done, 1 a program failed, 2 wrong usage or a program is missing.
+"""
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+COUNTED = r"^(reference/(fetch_add|cas_loop|malloc_free)/1$|queue/(pairs/1|burst/|empty/1)|deque/(owner|empty|growth))"
+BY_CALLGRIND = r"^(queue/(pairs/1|burst/64|empty/1)/|deque/owner/depth:(1|64)/)"
+COUNTED_OPERATIONS = 102400
+# A round is 1,024 operations. The short run is longer than what a queue does only at first.
+FEW, MORE = 8192, 24576
+# {workload: (iterations, more iterations)}: the first in each part's own row, all of them with the default parts.
+WORKLOADS = {"yield_many": (1, 2), "chained_spawn": (5, 55), "ping_pong": (5, 30), "fib": (1, 2)}
+VARIED = {"queue": ("yield_many",), "deque": ("yield_many", "chained_spawn")}
+OWN_ALLOCATOR = ("onetbb",)
+RMW_OF_A_LOCK = 2
+HANG_S = 120
+EXIT_FAILED, EXIT_USAGE = 1, 2
+
+
+class Refusal(Exception):
+    def __init__(self, message, code=EXIT_USAGE):
+        super().__init__(message)
+        self.code = code
+
+
+def parse(argv):
+    build = os.environ.get("STEALYARD_BUILD") or ROOT / "build" / "release"
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--build", type=Path, default=Path(build), help="the build directory (default: %(default)s)")
+    parser.add_argument("--quick", action="store_true", help="the counting build only, no instructions")
+    parser.add_argument("--json", action="store_true", help='print {"rows": [...]} instead of a table')
+    return parser.parse_args(argv)
+
+
+def built(build, name):
+    path = build / "bench" / name
+    if not path.exists():
+        raise Refusal(f"{path} is missing: build it (ninja -C {build} bench/all; micro needs Google Benchmark)")
+    return str(path)
+
+
+def run(command, hang_s=HANG_S):
+    """The finished process; its stdout was JSON."""
+    try:
+        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=hang_s,
+                              check=False)
+    except subprocess.TimeoutExpired:
+        raise Refusal(f"still running after {hang_s} s: {' '.join(command)}", EXIT_FAILED) from None
+    if done.returncode != 0:
+        last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
+        raise Refusal(f"exit code {done.returncode}: {' '.join(command)}: {last}", EXIT_FAILED)
+    return done
+
+
+def cases(micro, pattern):
+    return [case for case in json.loads(run([micro, "--list-cases", "--json"]).stdout)
+            if re.search(pattern, case["case"])]
+
+
+def row_of(workload, arm, how, **figures):
+    row = {"workload": workload, "arm": arm, "per": "operation", "instructions": None, "rmw": None, "fences": None,
+           "allocations": None, "bytes": None, "how": how}
+    return row | figures
+
+
+def key_of(case):
+    """(workload, arm) as a bundle has them."""
+    implementation = case["implementation"]
+    if implementation is None:
+        return case["case"], case["part"]
+    return case["case"].removesuffix(f"/{implementation}"), implementation
+
+
+# ---- the counting build ----
+
+def count_figures(case, entry):
+    figures = {}
+    if not case["peer"]:
+        figures = {"rmw": entry["rmw"] + RMW_OF_A_LOCK * entry["locks"], "fences": entry["fences"]}
+    if case["implementation"] not in OWN_ALLOCATOR:
+        figures |= {"allocations": entry["allocations"], "bytes": entry["bytes"]}
+    return figures
+
+
+def counted(build):
+    """{(workload, arm): row}"""
+    program = built(build, "micro_counting")
+    wanted = {case["case"]: case for case in cases(program, COUNTED)}
+    done = run([program, f"--benchmark_filter={COUNTED}", f"--operations={COUNTED_OPERATIONS}",
+                "--benchmark_format=json"])
+    found = {}
+    for entry in json.loads(done.stdout)["benchmarks"]:
+        case = wanted[entry["name"]]
+        figures = count_figures(case, entry)
+        if figures:
+            found[key_of(case)] = row_of(*key_of(case), "counting build", **figures)
+    return found
+
+
+# ---- callgrind ----
+
+def instructions(command):
+    """(instructions of the whole process, what it printed)"""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        done = run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--fair-sched=yes",
+                    f"--log-file={log}", *command])
+        found = re.search(r"Collected : (\d+)", log.read_text(encoding="utf-8"))
+    if not found:
+        raise Refusal("callgrind printed no count", EXIT_FAILED)
+    return int(found.group(1)), json.loads(done.stdout)
+
+
+def per_operation(commands, operations_of):
+    """Of a short and a longer run."""
+    few, more = ((count, operations_of(printed)) for count, printed in map(instructions, commands))
+    return (more[0] - few[0]) / (more[1] - few[1])
+
+
+def micro_instructions(micro, case):
+    flags = [f"--benchmark_filter=^{case['case']}$", "--benchmark_format=json"]
+    return per_operation([[micro, *flags, f"--operations={n}"] for n in (FEW, MORE)],
+                         lambda printed: printed["benchmarks"][0]["iterations"])
+
+
+def workload_instructions(program, workload, parts):
+    """One worker: nothing is stolen and nobody waits, so what is left is the loop."""
+    flags = [flag for part, name in parts.items() for flag in (f"--{part}", name)]
+    command = [program, "--workload", workload, "--workers", "1", "--set", "spin_ns=0", *flags]
+    return per_operation([[*command, "--iterations", str(n)] for n in WORKLOADS[workload]],
+                         lambda printed: printed["iterations"] * printed["ops_per_iteration"])
+
+
+def combinations(program):
+    """[(workload, parts)]: everything with the default parts, and each other queue and deque in its place."""
+    known = json.loads(run([program, "--list", "--json"]).stdout)
+    default = {part: default_part(known, part) for part in ("queue", "deque", "reactor")}
+    found = [(workload, default) for workload in WORKLOADS]
+    for part, workloads in VARIED.items():
+        for other in known[f"{part}s"]:
+            if other["name"] != default[part]:
+                found += [(workload, default | {part: other["name"]}) for workload in workloads]
+    return found
+
+
+def default_part(known, part):
+    return known[f"{part}s"][0]["name"]
+
+
+def by_callgrind(build):
+    """[(workload, arm, instructions)]: the counts do not mind company, so all processors are used."""
+    micro, program = built(build, "micro"), built(build, "workload")
+    jobs = [(*key_of(case), lambda case=case: micro_instructions(micro, case)) for case in cases(micro, BY_CALLGRIND)]
+    jobs += [(workload, "+".join(parts.values()), lambda w=workload, p=parts: workload_instructions(program, w, p))
+             for workload, parts in combinations(program)]
+    with ThreadPoolExecutor(os.cpu_count() or 1) as pool:
+        futures = [pool.submit(job) for _, _, job in jobs]
+        try:
+            return [(workload, arm, future.result()) for (workload, arm, _), future in zip(jobs, futures)]
+        except BaseException:
+            pool.shutdown(cancel_futures=True)
+            raise
+
+
+def add_instructions(rows, found):
+    for workload, arm, figure in found:
+        row = rows.get((workload, arm))
+        if row is None:
+            rows[workload, arm] = row_of(workload, arm, "callgrind", instructions=figure)
+        else:
+            row.update(instructions=figure, how="both")
+
+
+# ---- output ----
+
+def print_table(rows):
+    print("| workload | arm | instructions | read-modify-writes | fences | allocations | bytes |")
+    print("|---|---|--:|--:|--:|--:|--:|")
+    for row in rows:
+        figures = [row[name] for name in ("instructions", "rmw", "fences", "allocations", "bytes")]
+        cells = ["–" if figure is None else f"{figure:.1f}" if i == 0 else f"{figure:.3f}"
+                 for i, figure in enumerate(figures)]
+        print(f"| {row['workload']} | {row['arm']} | {' | '.join(cells)} |")
+
+
+def main(argv):
+    args = parse(argv)
+    rows = counted(args.build)
+    if not args.quick:
+        if shutil.which("valgrind") is None:
+            print("exact: no instructions: they need valgrind (Debian: apt-get install valgrind)", file=sys.stderr)
+        else:
+            add_instructions(rows, by_callgrind(args.build))
+    if args.json:
+        print(json.dumps({"rows": list(rows.values())}, indent=1))
+    else:
+        print_table(rows.values())
+
+
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except Refusal as refusal:
+        print(f"exact: {refusal}", file=sys.stderr)
+        sys.exit(refusal.code)
+    except KeyboardInterrupt:
+        sys.exit(130)
