@@ -10,6 +10,9 @@ pub struct Stream(TcpStream);
 pub struct Listener(TcpListener);
 
 impl common::Stream for Stream {
+    type ReadHalf = Stream;
+    type WriteHalf = Stream;
+
     async fn connect(address: SocketAddr) -> io::Result<Self> {
         let stream = TcpStream::connect(address).await?;
         stream.set_nodelay(true)?;
@@ -20,10 +23,19 @@ impl common::Stream for Stream {
         self.0.read(buffer).await
     }
 
+    /// Clones share the socket.
+    fn into_split(self) -> (Stream, Stream) {
+        (Stream(self.0.clone()), self)
+    }
+}
+
+impl common::ReadHalf for Stream {
     async fn read_exact(&mut self, buffer: &mut [u8]) -> io::Result<()> {
         self.0.read_exact(buffer).await
     }
+}
 
+impl common::WriteHalf for Stream {
     async fn write_all(&mut self, bytes: &[u8]) -> io::Result<()> {
         self.0.write_all(bytes).await
     }

@@ -16,7 +16,7 @@ mod serve;
 pub mod workload;
 mod workloads;
 
-pub use runtime::{Listener, Notify, Receiver, Runtime, Semaphore, Sender, Stream};
+pub use runtime::{Listener, Notify, ReadHalf, Receiver, Runtime, Semaphore, Sender, Stream, WriteHalf};
 
 use cli::Request;
 use std::process::ExitCode;

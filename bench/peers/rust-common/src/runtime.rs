@@ -82,12 +82,23 @@ pub trait Notify: Send + Sync + 'static {
     fn notified(&self) -> impl Future<Output = ()> + Send;
 }
 
-pub trait Stream: Sized + Send + 'static {
+pub trait ReadHalf: Send + 'static {
+    fn read_exact(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> + Send;
+}
+
+pub trait WriteHalf: Send + 'static {
+    fn write_all(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+}
+
+pub trait Stream: ReadHalf + WriteHalf + Sized {
+    type ReadHalf: ReadHalf;
+    type WriteHalf: WriteHalf;
+
     /// With TCP_NODELAY.
     fn connect(address: SocketAddr) -> impl Future<Output = io::Result<Self>> + Send;
     fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send;
-    fn read_exact(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<()>> + Send;
-    fn write_all(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
+    /// For a task each.
+    fn into_split(self) -> (Self::ReadHalf, Self::WriteHalf);
 }
 
 pub trait Listener: Sized + Send + 'static {

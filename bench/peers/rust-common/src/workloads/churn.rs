@@ -1,6 +1,6 @@
 //! Tasks that block at spots picked at random, and wake whoever blocks there.
 
-use super::sum_of;
+use super::{sum_of, Line};
 use crate::random::Random;
 use crate::runtime::{Runtime, Semaphore};
 use crate::workload::{expect, Entry, Outcome};
@@ -26,27 +26,27 @@ pub fn entries<R: Runtime>() -> Vec<Entry<R>> {
 }
 
 struct Shared<R: Runtime> {
-    spots: Vec<R::Semaphore>,
+    spots: Vec<Line<R::Semaphore>>,
     lots: u64,
-    drawn: AtomicU64,
+    drawn: Line<AtomicU64>,
 }
 
 /// The turns.
 async fn task<R: Runtime>(shared: Arc<Shared<R>>, i: usize, mut random: Random) -> u64 {
     if i < shared.spots.len() {
-        shared.spots[i].wait().await;
+        shared.spots[i].0.wait().await;
     }
     let mut turns = 0;
     loop {
-        let lot = shared.drawn.fetch_add(1, Relaxed);
+        let lot = shared.drawn.0.fetch_add(1, Relaxed);
         if lot == shared.lots {
-            shared.spots.iter().for_each(|spot| spot.post());
+            shared.spots.iter().for_each(|spot| spot.0.post());
         }
         if lot >= shared.lots {
             return turns;
         }
         for _ in 0..LOT {
-            let spot = &shared.spots[random.pick(shared.spots.len())];
+            let spot = &shared.spots[random.pick(shared.spots.len())].0;
             spot.post();
             spot.wait().await;
             turns += 1;
@@ -56,8 +56,8 @@ async fn task<R: Runtime>(shared: Arc<Shared<R>>, i: usize, mut random: Random) 
 
 fn churn<R: Runtime>(tasks: usize, lots: u64, seed: u64) -> impl FnMut(&R) -> Outcome {
     move |runtime| {
-        let spots = (0..tasks / 2).map(|_| R::Semaphore::new(0)).collect();
-        let shared = Arc::new(Shared::<R> { spots, lots, drawn: AtomicU64::new(0) });
+        let spots = (0..tasks / 2).map(|_| Line(R::Semaphore::new(0))).collect();
+        let shared = Arc::new(Shared::<R> { spots, lots, drawn: Line(AtomicU64::new(0)) });
         let spawn = |i| runtime.spawn_outside(task(shared.clone(), i, Random::new(seed, i as u64)));
         let handles: Vec<_> = (0..tasks).map(spawn).collect();
         expect("turns", runtime.block_on(sum_of::<R>(handles)), lots * LOT)

@@ -1,6 +1,6 @@
 //! Rings of tasks that wake each other, one after the other.
 
-use super::sum_of;
+use super::{sum_of, Line};
 use crate::runtime::{Runtime, Semaphore};
 use crate::workload::{expect, Entry, Outcome};
 use std::sync::Arc;
@@ -22,13 +22,18 @@ pub fn entries<R: Runtime>() -> Vec<Entry<R>> {
 }
 
 /// The waits.
-async fn member<R: Runtime>(own: Arc<R::Semaphore>, next: Arc<R::Semaphore>, turns: u64, is_last: bool) -> u64 {
+async fn member<R: Runtime>(
+    own: Arc<Line<R::Semaphore>>,
+    next: Arc<Line<R::Semaphore>>,
+    turns: u64,
+    is_last: bool,
+) -> u64 {
     let mut waits = 0;
     for turn in 1..=turns {
-        own.wait().await;
+        own.0.wait().await;
         waits += 1;
         if !(is_last && turn == turns) {
-            next.post();
+            next.0.post();
         }
     }
     waits
@@ -39,14 +44,14 @@ fn cycle<R: Runtime>(rings: usize, turns: u64) -> impl FnMut(&R) -> Outcome {
         let mut tasks = Vec::with_capacity(rings * RING);
         let mut firsts = Vec::with_capacity(rings);
         for _ in 0..rings {
-            let ring: [_; RING] = std::array::from_fn(|_| Arc::new(R::Semaphore::new(0)));
+            let ring: [_; RING] = std::array::from_fn(|_| Arc::new(Line(R::Semaphore::new(0))));
             for i in 0..RING {
                 let (own, next) = (ring[i].clone(), ring[(i + 1) % RING].clone());
                 tasks.push(runtime.spawn_outside(member::<R>(own, next, turns, i == RING - 1)));
             }
             firsts.push(ring[0].clone());
         }
-        firsts.iter().for_each(|first| first.post());
+        firsts.iter().for_each(|first| first.0.post());
         expect("waits", runtime.block_on(sum_of::<R>(tasks)), (rings * RING) as u64 * turns)
     }
 }

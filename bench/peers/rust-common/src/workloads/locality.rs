@@ -1,27 +1,26 @@
-//! churn with data: each task works on a block, which with *share* goes to whoever it wakes.
+//! churn with data: each task works on a block, which with *share* it hands to whoever it wakes.
 
 use super::churn::{LOT, LOTS_PER_WORKER};
-use super::sum_of;
+use super::{sum_of, Line};
 use crate::random::Random;
 use crate::runtime::{Runtime, Semaphore};
 use crate::workload::{expect, Entry, Outcome, Setup};
 use std::cell::UnsafeCell;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::{AcqRel, Acquire, Relaxed};
+use std::sync::atomic::AtomicUsize;
+use std::sync::atomic::Ordering::{AcqRel, Relaxed};
 use std::sync::Arc;
 
 const TASKS_PER_WORKER: usize = 100;
 const WORDS: usize = 512;
-const NOBODY: u64 = u64::MAX;
-const CLOSED: u64 = u64::MAX - 1;
+const CLOSED: usize = usize::MAX;
 
 pub fn entries<R: Runtime>() -> Vec<Entry<R>> {
     let entry = |name, share: bool| {
-        let block = if share { "swap them with whoever they wake" } else { "keep them" };
+        let block = if share { "hands it to the one it wakes" } else { "keeps it" };
         Entry::new(name, LOTS_PER_WORKER * LOT, move |setup| locality(setup, share))
             .described(
-                format!("100 tasks for each worker work on blocks of 4 KiB, wake each other at random and {block}"),
-                "each turn; the words of all blocks grew by 512 for each",
+                format!("as churn_many, but a task works on a block of 4 KiB first, and {block}"),
+                "all turns were taken, and each added 1 to each word of a block",
             )
             .wide()
             .per_worker()
@@ -29,97 +28,82 @@ pub fn entries<R: Runtime>() -> Vec<Entry<R>> {
     vec![entry("locality_share", true), entry("locality_noshare", false)]
 }
 
-/// One task's at a time.
-#[repr(align(4096))]
+#[repr(align(64))]
 struct Block(UnsafeCell<[u64; WORDS]>);
 
-// SAFETY: only the task that has a block touches it, and it is handed over by a seat or a semaphore, which order that;
-// the main thread does so when all tasks have ended.
+// SAFETY: only the one task that has a block touches it; it is handed over by a semaphore, which orders that, and the
+// main thread looks when all tasks have ended.
 unsafe impl Sync for Block {}
 
 impl Block {
     /// # Safety
-    /// The caller must have the block.
+    /// Nobody else may have the block.
     unsafe fn work(&self) {
-        (*self.0.get()).iter_mut().for_each(|word| *word = word.wrapping_add(1));
+        unsafe { &mut *self.0.get() }.iter_mut().for_each(|word| *word += 1);
+    }
+
+    /// # Safety
+    /// As above.
+    unsafe fn sum(&self) -> u64 {
+        unsafe { &*self.0.get() }.iter().sum()
     }
 }
 
-/// Who sits in a seat, and the block that is his as long as he does: that of whoever sat down first stays with it.
-fn seated(task: usize, block: usize) -> u64 {
-    (block as u64) << 32 | task as u64
-}
-
-fn split(seat: u64) -> (usize, usize) {
-    (seat as u32 as usize, (seat >> 32) as usize)
-}
-
-struct Sleeper<R: Runtime> {
+struct Place<R: Runtime> {
     semaphore: R::Semaphore,
-    /// The block that it was left by whoever posts.
-    left: AtomicU64,
+    /// The number of the block that the task here has; written by whoever wakes it.
+    block: AtomicUsize,
 }
 
 struct Shared<R: Runtime> {
     share: bool,
     blocks: Arc<Vec<Block>>,
-    seats: Vec<AtomicU64>,
-    sleepers: Vec<Sleeper<R>>,
+    /// The number of the task in it, or CLOSED. Who takes a sitter out alone may wake it; hence acquire and release.
+    seats: Vec<Line<AtomicUsize>>,
+    places: Vec<Line<Place<R>>>,
     lots: u64,
-    drawn: AtomicU64,
+    drawn: Line<AtomicUsize>,
 }
 
 impl<R: Runtime> Shared<R> {
-    /// Sits down and waits. Takes and returns the task's block.
-    async fn sit(&self, task: usize, mut block: usize, seat: usize) -> usize {
-        let seat = &self.seats[seat];
-        let mut seen = seat.load(Acquire);
-        loop {
-            if seen == CLOSED {
-                return block;
-            }
-            let stays = if self.share && seen != NOBODY { split(seen).1 } else { block };
-            match seat.compare_exchange(seen, seated(task, stays), AcqRel, Acquire) {
-                Ok(_) => break,
-                Err(now) => seen = now,
-            }
+    async fn sit_down(&self, task: usize, seat: usize) {
+        let block = self.places[task].0.block.load(Relaxed); // once seated, another may give us one
+        let replace = |sitter| (sitter != CLOSED).then_some(task);
+        if let Ok(sitter) = self.seats[seat].0.fetch_update(AcqRel, Relaxed, replace) {
+            self.wake(sitter, block);
+            self.places[task].0.semaphore.wait().await;
         }
-        if seen != NOBODY {
-            self.wake(split(seen).0, block);
-        }
-        let own = &self.sleepers[task];
-        own.semaphore.wait().await;
-        if self.share {
-            block = own.left.load(Relaxed) as usize;
-        }
-        block
     }
 
-    fn wake(&self, task: usize, block: usize) {
-        self.sleepers[task].left.store(block as u64, Relaxed); // post and wait order it
-        self.sleepers[task].semaphore.post();
+    fn wake(&self, sitter: usize, block: usize) {
+        let place = &self.places[sitter].0;
+        if self.share {
+            place.block.store(block, Relaxed); // the semaphore orders it
+        }
+        place.semaphore.post();
     }
 
     fn close(&self) {
-        for seat in &self.seats {
-            let seen = seat.swap(CLOSED, AcqRel);
-            if seen != NOBODY {
-                let (task, block) = split(seen);
-                self.wake(task, block);
-            }
+        for (i, seat) in self.seats.iter().enumerate() {
+            self.wake(seat.0.swap(CLOSED, AcqRel), i);
         }
+    }
+
+    fn work(&self, task: usize) {
+        let block = self.places[task].0.block.load(Relaxed);
+        // SAFETY: it has that block.
+        unsafe { self.blocks[block].work() };
     }
 }
 
 /// The turns.
-async fn task<R: Runtime>(shared: Arc<Shared<R>>, i: usize, mut random: Random) -> u64 {
-    let mut block = i;
+async fn visit<R: Runtime>(shared: Arc<Shared<R>>, i: usize, mut random: Random) -> u64 {
     if i < shared.seats.len() {
-        block = shared.sit(i, block, i).await;
+        shared.places[i].0.semaphore.wait().await;
     }
     let mut turns = 0;
     loop {
-        let lot = shared.drawn.fetch_add(1, Relaxed);
+        let lot = shared.drawn.0.fetch_add(1, Relaxed) as u64;
         if lot == shared.lots {
             shared.close();
         }
@@ -127,40 +111,45 @@ async fn task<R: Runtime>(shared: Arc<Shared<R>>, i: usize, mut random: Random) 
             return turns;
         }
         for _ in 0..LOT {
-            // SAFETY: it has the block.
-            unsafe { shared.blocks[block].work() };
-            block = shared.sit(i, block, random.pick(shared.seats.len())).await;
+            shared.work(i);
             turns += 1;
+            shared.sit_down(i, random.pick(shared.seats.len())).await;
         }
     }
 }
 
+/// What the blocks have grown to since setup.
 fn sum_of_words(blocks: &[Block]) -> u64 {
     // SAFETY: no task runs.
-    let words = blocks.iter().flat_map(|block| unsafe { *block.0.get() });
-    words.fold(0, u64::wrapping_add)
+    blocks.iter().map(|block| unsafe { block.sum() }).sum()
+}
+
+/// The first half of the tasks sit already when the others come.
+fn seated<R: Runtime>(share: bool, blocks: Arc<Vec<Block>>, lots: u64) -> Arc<Shared<R>> {
+    let tasks = blocks.len();
+    let place = |i| Line(Place { semaphore: R::Semaphore::new(0), block: AtomicUsize::new(i) });
+    Arc::new(Shared {
+        share,
+        blocks,
+        seats: (0..tasks / 2).map(|i| Line(AtomicUsize::new(i))).collect(),
+        places: (0..tasks).map(place).collect(),
+        lots,
+        drawn: Line(AtomicUsize::new(0)),
+    })
 }
 
 fn locality<R: Runtime>(setup: &Setup<R>, share: bool) -> impl FnMut(&R) -> Outcome {
-    let (workers, seed) = (setup.workers, setup.seed);
-    let tasks = TASKS_PER_WORKER * workers;
-    let blocks: Vec<_> = (0..tasks).map(|_| Block(UnsafeCell::new([0; WORDS]))).collect();
-    let blocks = Arc::new(blocks);
+    let (seed, tasks) = (setup.seed, TASKS_PER_WORKER * setup.workers);
+    let lots = LOTS_PER_WORKER * setup.workers as u64;
+    let blocks: Arc<Vec<_>> = Arc::new((0..tasks).map(|_| Block(UnsafeCell::new([0; WORDS]))).collect());
+    let mut all_turns = 0;
     move |runtime| {
-        let before = sum_of_words(&blocks);
-        let sleeper = |_| Sleeper { semaphore: R::Semaphore::new(0), left: AtomicU64::new(0) };
-        let shared = Arc::new(Shared::<R> {
-            share,
-            blocks: blocks.clone(),
-            seats: (0..tasks / 2).map(|_| AtomicU64::new(NOBODY)).collect(),
-            sleepers: (0..tasks).map(sleeper).collect(),
-            lots: LOTS_PER_WORKER * workers as u64,
-            drawn: AtomicU64::new(0),
-        });
-        let spawn = |i| runtime.spawn_outside(task(shared.clone(), i, Random::new(seed, i as u64)));
+        let shared = seated::<R>(share, blocks.clone(), lots);
+        let spawn = |i| runtime.spawn_outside(visit(shared.clone(), i, Random::new(seed, i as u64)));
         let handles: Vec<_> = (0..tasks).map(spawn).collect();
         let turns = runtime.block_on(sum_of::<R>(handles));
-        expect("turns", turns, shared.lots * LOT)?;
-        expect("growth of the words", sum_of_words(&blocks).wrapping_sub(before), turns * WORDS as u64)
+        all_turns += turns;
+        expect("turns", turns, lots * LOT)?;
+        expect("sum of the words", sum_of_words(&blocks), all_turns * WORDS as u64)
     }
 }

@@ -7,6 +7,7 @@ mod churn;
 mod cycle;
 mod echo;
 mod locality;
+mod loopback;
 mod mixed;
 mod ping_pong;
 mod remote_spawn;
@@ -46,6 +47,10 @@ pub fn table<R: Runtime>() -> Vec<Entry<R>> {
     ];
     groups.into_iter().flatten().collect()
 }
+
+/// On a cache line of its own, or several.
+#[repr(align(64))]
+struct Line<T>(T);
 
 fn spin(time: Duration) {
     let start = Instant::now();

@@ -1,6 +1,6 @@
 //! All tasks must see each new leader, and it must see that they have.
 
-use super::sum_of;
+use super::{sum_of, Line};
 use crate::random::Random;
 use crate::runtime::Runtime;
 use crate::workload::{expect, Entry, Outcome};
@@ -22,13 +22,10 @@ pub fn entries<R: Runtime>() -> Vec<Entry<R>> {
     .per_worker()]
 }
 
-#[repr(align(64))]
-struct Acknowledged(AtomicU64);
-
 struct Shared {
     /// The number of the reign, from 1, and below it 32 bits of the leader's.
     reign: AtomicU64,
-    acknowledged: Vec<Acknowledged>,
+    acknowledged: Vec<Line<AtomicU64>>,
     /// The generator's state; the leader's alone, handed on with the reign.
     random: AtomicU64,
 }
@@ -72,7 +69,7 @@ fn transfer<R: Runtime>(tasks: usize, seed: u64) -> impl FnMut(&R) -> Outcome {
         let first = random.pick(tasks);
         let shared = Arc::new(Shared {
             reign: AtomicU64::new(1 << 32 | first as u64),
-            acknowledged: (0..tasks).map(|_| Acknowledged(AtomicU64::new(0))).collect(),
+            acknowledged: (0..tasks).map(|_| Line(AtomicU64::new(0))).collect(),
             random: AtomicU64::new(random.state()),
         });
         let handles: Vec<_> = (0..tasks).map(|i| runtime.spawn_outside(task::<R>(shared.clone(), i))).collect();

@@ -1,6 +1,6 @@
 //! Two tasks that take turns at work and at waking the other: does the woken one run in parallel?
 
-use super::{spin, sum_of};
+use super::spin;
 use crate::process::nanosleep;
 use crate::runtime::{Receiver, Runtime, Sender};
 use crate::workload::{expect, Entry, Outcome};
@@ -14,7 +14,10 @@ const MORE: Duration = Duration::from_micros(5);
 pub fn entries<R: Runtime>() -> Vec<Entry<R>> {
     let entry = |kind: &str, us: u64, delay: fn(Duration), how: &str| {
         Entry::new(format!("wakeup_parallel_{kind}_{us}us"), ROUNDS, move |_| wakeup(Duration::from_micros(us), delay))
-            .described(format!("two tasks wake each other 100 times, and {how} {us} us between"), "each round, at both")
+            .described(
+                format!("two tasks wake each other 100 times, and {how} {us} us between"),
+                "the message was counted by each, each time",
+            )
             .wide_unless(kind == "spinning" && us == 10)
     };
     let spinning = DELAYS_US.map(|us| entry("spinning", us, spin, "spin"));
@@ -27,33 +30,32 @@ struct End<S, C> {
     receiver: C,
     delay: Duration,
     pass_time: fn(Duration),
+    message: u64,
 }
 
 impl<S: Sender<u64>, C: Receiver<u64>> End<S, C> {
-    async fn send(&mut self, round: u64) {
+    async fn send(&mut self) {
         (self.pass_time)(self.delay + MORE);
-        self.sender.send(round).await;
+        self.sender.send(self.message + 1).await;
     }
 
-    /// 1 if it was the round's number.
-    async fn receive(&mut self, round: u64) -> u64 {
+    async fn receive(&mut self) {
         (self.pass_time)(self.delay);
-        u64::from(self.receiver.recv().await == round)
+        self.message = self.receiver.recv().await;
     }
 
-    /// The good rounds.
+    /// The message that came last.
     async fn run(mut self, sends_first: bool) -> u64 {
-        let mut good = 0;
-        for round in 0..ROUNDS {
+        for _ in 0..ROUNDS {
             if sends_first {
-                self.send(round).await;
-                good += self.receive(round).await;
+                self.send().await;
+                self.receive().await;
             } else {
-                good += self.receive(round).await;
-                self.send(round).await;
+                self.receive().await;
+                self.send().await;
             }
         }
-        good
+        self.message
     }
 }
 
@@ -61,8 +63,14 @@ fn wakeup<R: Runtime>(delay: Duration, pass_time: fn(Duration)) -> impl FnMut(&R
     move |runtime| {
         let (there, far) = R::channel(1);
         let (back, near) = R::channel(1);
-        let first = runtime.spawn_outside(End { sender: there, receiver: near, delay, pass_time }.run(true));
-        let second = runtime.spawn_outside(End { sender: back, receiver: far, delay, pass_time }.run(false));
-        expect("good rounds", runtime.block_on(sum_of::<R>([first, second])), 2 * ROUNDS)
+        let first = End { sender: there, receiver: near, delay, pass_time, message: 0 };
+        let second = End { sender: back, receiver: far, delay, pass_time, message: 0 };
+        let first = runtime.spawn_outside(first.run(true));
+        let second = runtime.spawn_outside(second.run(false));
+        let message = runtime.block_on(async {
+            second.await;
+            first.await
+        });
+        expect("the message", message, 2 * ROUNDS)
     }
 }
