@@ -26,7 +26,7 @@ enum {
     EVENTS = 256,   /* per wait: few enough that due messages are not kept waiting by answers */
     CONNECT_S = 10, /* limits, for safety only */
     GREET_S = 30,
-    DRAIN_S = 10,             /* and the window's length once more */
+    DRAIN_S = 5,              /* and the window's length once more */
     PER_SOURCE_ADDRESS = 5000 /* connections: so that ports do not run out */
 };
 #define NEVER UINT64_MAX
@@ -310,10 +310,11 @@ static void advance(struct load *l, uint64_t now) {
         enter(l, WINDOW, l->window_end_ns);
     } else if (l->phase == WINDOW && over) {
         enter(l, DRAIN, now + window_ns + DRAIN_S * SECOND_NS);
-    } else if (l->phase == DRAIN && l->pending == 0) {
-        l->phase = DONE;
     } else if (l->phase == DRAIN && over) {
         give_up(l, l->pending, "messages were not answered in time");
+    }
+    if (l->phase == DRAIN && l->pending == 0) {
+        l->phase = DONE;
     }
 }
 

@@ -52,10 +52,10 @@ def raise_descriptor_limit(need):
 
 
 class Server:
-    """An example server as a child process, from its "listening on" line to its end by SIGTERM."""
+    """A server as a child process, from its "listening on" line to its end by SIGTERM: an example, or what is at `path`."""
 
-    def __init__(self, name, *arguments):
-        self.process = subprocess.Popen([program(name), *arguments], stdout=subprocess.PIPE, text=True)
+    def __init__(self, name, *arguments, path=None):
+        self.process = subprocess.Popen([path or program(name), *arguments], stdout=subprocess.PIPE, text=True)
         self.watchdog = threading.Timer(SAFETY_S, self.process.kill)
         self.watchdog.start()
         line = self.process.stdout.readline()

@@ -213,8 +213,6 @@ static int run_workload(const struct options *options) {
 static int serve(const struct options *options) {
     uint16_t port = (uint16_t)options->port;
     int listener = peer_listen(&port);
-    printf("listening on 127.0.0.1:%u\n", port);
-    fflush(stdout);
     peer->serve_echo((unsigned)options->workers, listener);
     close(listener);
     return 0;

@@ -28,10 +28,11 @@ struct peer_workload {
 };
 
 struct peer {
-    const char *program;                                /* libuv-peer */
-    const char *version;                                /* libuv 1.44.2 */
-    const struct peer_workload *const *workloads;       /* ends with NULL */
-    void (*serve_echo)(unsigned workers, int listener); /* until SIGTERM or SIGINT; the listener is non-blocking */
+    const char *program;                          /* libuv-peer */
+    const char *version;                          /* libuv 1.44.2 */
+    const struct peer_workload *const *workloads; /* ends with NULL */
+    /* Until SIGTERM or SIGINT. Calls peer_listening when it is ready for either. The listener is non-blocking. */
+    void (*serve_echo)(unsigned workers, int listener);
 };
 
 /* The whole program. */
@@ -64,6 +65,9 @@ void peer_measure(const struct peer_workload *workload, struct peer_run *run, ui
 
 /* Listens on 127.0.0.1, on any free port if it is 0; the port comes back through the pointer. */
 int peer_listen(uint16_t *port);
+
+/* Prints where the listener is, as the harness expects it. */
+void peer_listening(int listener);
 
 /* A connection, both ends non-blocking and without delay. */
 void peer_connected_pair(int listener, uint16_t port, int out[2]);

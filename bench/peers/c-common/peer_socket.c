@@ -49,6 +49,16 @@ int peer_listen(uint16_t *port) {
     return fd;
 }
 
+void peer_listening(int listener) {
+    struct sockaddr_in address;
+    socklen_t size = sizeof address;
+    if (getsockname(listener, (struct sockaddr *)&address, &size) != 0) {
+        peer_die("the listener's address cannot be read", errno);
+    }
+    printf("listening on 127.0.0.1:%u\n", ntohs(address.sin_port));
+    fflush(stdout);
+}
+
 /* The connect comes first and is there at once: a connection on loopback waits in the backlog. */
 void peer_connected_pair(int listener, uint16_t port, int out[2]) {
     struct sockaddr_in address = loopback(port);

@@ -48,6 +48,7 @@ static void serve_echo(unsigned workers, int listening) {
     /* A backlog of 0: it listens already. */
     struct evconnlistener *listener = peer_need(
         evconnlistener_new(base, accepted, &loops, LEV_OPT_CLOSE_ON_EXEC, 0, listening), "a listener cannot be made");
+    peer_listening(listening);
     event_base_dispatch(base);
     evconnlistener_free(listener);
     event_free(term);

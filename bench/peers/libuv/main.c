@@ -70,6 +70,7 @@ static void serve_echo(unsigned workers, int listener) {
     loops_check(uv_poll_init(&server.uv, &server.listener, listener), "uv_poll_init");
     server.listener.data = &server;
     loops_check(uv_poll_start(&server.listener, UV_READABLE, accept_all), "uv_poll_start");
+    peer_listening(listener);
     uv_run(&server.uv, UV_RUN_DEFAULT);
     uv_close((uv_handle_t *)&server.listener, NULL);
     uv_close((uv_handle_t *)&server.signals[0], NULL);
