@@ -19,14 +19,28 @@
     W(wakeup_parallel_##kind##_50us)                                                                                   \
     W(wakeup_parallel_##kind##_100us)
 
+#define WORKLOAD_LIST_NOTIFY(W, way)                                                                                   \
+    W(sync_notify_##way##_10)                                                                                          \
+    W(sync_notify_##way##_50)                                                                                          \
+    W(sync_notify_##way##_100)                                                                                         \
+    W(sync_notify_##way##_200)                                                                                         \
+    W(sync_notify_##way##_500)
+
 #define WORKLOAD_LIST(W)                                                                                               \
     W(spawn_many_local)                                                                                                \
     W(spawn_many_remote_idle)                                                                                          \
     W(spawn_many_remote_busy1)                                                                                         \
     W(spawn_many_remote_busy2)                                                                                         \
+    W(remote_spawn_1)                                                                                                  \
+    W(remote_spawn_4)                                                                                                  \
+    W(remote_spawn_16)                                                                                                 \
+    W(remote_spawn_64)                                                                                                 \
     W(yield_many)                                                                                                      \
     W(ping_pong)                                                                                                       \
     W(chained_spawn)                                                                                                   \
+    W(spawn_blocking_1)                                                                                                \
+    W(spawn_blocking_16)                                                                                               \
+    W(spawn_blocking_64)                                                                                               \
     W(create_goroutines)                                                                                               \
     W(create_goroutines_parallel)                                                                                      \
     W(light_tasks)                                                                                                     \
@@ -35,6 +49,13 @@
     W(channel_ring)                                                                                                    \
     W(yielders_many)                                                                                                   \
     W(yielders_few)                                                                                                    \
+    W(sync_mpsc_100)                                                                                                   \
+    W(sync_mpsc_1000000)                                                                                               \
+    W(sync_mpsc_unbounded)                                                                                             \
+    WORKLOAD_LIST_NOTIFY(W, waiters)                                                                                   \
+    WORKLOAD_LIST_NOTIFY(W, one)                                                                                       \
+    W(sync_semaphore_uncontended)                                                                                      \
+    W(sync_semaphore_contended)                                                                                        \
     W(ping_pong_hog)                                                                                                   \
     WORKLOAD_LIST_WAKEUP(W, spinning)                                                                                  \
     WORKLOAD_LIST_WAKEUP(W, syscall)                                                                                   \
