@@ -29,8 +29,10 @@ static const struct sy_future_type consumer_type = {"consumer", sizeof(struct co
 struct producer {
     uint64_t ran;   /* the output: consumers, those of the producers after it included */
     uint64_t after; /* producers that are to come after it */
-    struct workload_children children;
-    struct sy_join *joins; /* NULL before the first poll */
+    struct workload_children next;
+    struct workload_children consumers;
+    struct sy_join next_join;
+    struct sy_join *joins; /* the consumers'; NULL before the first poll */
 };
 
 static enum sy_poll producer_poll(void *future, struct sy_context *cx);
@@ -39,12 +41,12 @@ static void producer_drop(void *future);
 static const struct sy_future_type producer_type = {"producer", sizeof(struct producer), producer_poll, producer_drop};
 
 static void producer_produce(struct producer *f, struct sy_context *cx) {
-    f->joins = workload_allocate(consumers + 1, sizeof *f->joins);
+    f->joins = workload_allocate(consumers, sizeof *f->joins);
     if (f->after > 0) {
-        workload_child_spawn(&f->children, f->joins, cx, &producer_type, &(struct producer){.after = f->after - 1});
+        workload_child_spawn(&f->next, &f->next_join, cx, &producer_type, &(struct producer){.after = f->after - 1});
     }
     for (unsigned i = 0; i < consumers; i++) {
-        workload_child_spawn(&f->children, f->joins, cx, &consumer_type, &(struct consumer){0});
+        workload_child_spawn(&f->consumers, f->joins, cx, &consumer_type, &(struct consumer){0});
     }
 }
 
@@ -53,12 +55,17 @@ static enum sy_poll producer_poll(void *future, struct sy_context *cx) {
     if (!f->joins) {
         producer_produce(f, cx);
     }
-    return workload_children_poll(&f->children, f->joins, cx, &f->ran);
+    /* The next producer comes last: it ends when all is done, and the consumers' memory is not to be kept until then. */
+    if (workload_children_poll(&f->consumers, f->joins, cx, &f->ran) == SY_PENDING) {
+        return SY_PENDING;
+    }
+    return workload_children_poll(&f->next, &f->next_join, cx, &f->ran);
 }
 
 static void producer_drop(void *future) {
     struct producer *f = future;
-    workload_children_drop(&f->children, f->joins);
+    workload_children_drop(&f->consumers, f->joins);
+    workload_children_drop(&f->next, &f->next_join);
     free(f->joins);
 }
 
