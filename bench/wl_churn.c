@@ -87,10 +87,12 @@ static bool churn(struct workload_run *run, unsigned tasks) {
         workload_spawn(run->runtime, &churner_type, &churner, &joins[i]);
     }
     uint64_t turns = workload_join_sum(joins, tasks);
+    uint64_t posts = 0;
     for (unsigned i = 0; i < n_spots; i++) {
+        posts += sy_semaphore_available(&spots[i].semaphore);
         sy_semaphore_destroy(&spots[i].semaphore);
     }
-    return workload_expect(run, "turns", turns, lots * LOT);
+    return workload_expect(run, "turns", turns, lots * LOT) && workload_expect(run, "posts left over", posts, 0);
 }
 
 static void churn_setup(struct workload_run *run) {
@@ -116,7 +118,7 @@ static bool churn_finish(struct workload_run *run) {
 const struct workload workload_churn_many = {
     .name = "churn_many",
     .summary = "100 tasks for each worker, each of which wakes a random other one and waits in its place",
-    .check = "all turns were taken and all tasks came to their ends",
+    .check = "all turns were taken, each post woke one task, and all tasks came to their ends",
     .parts = WORKLOAD_QUEUE | WORKLOAD_DEQUE,
     .ops = TURNS,
     .ops_per_worker = true,
@@ -129,7 +131,7 @@ const struct workload workload_churn_many = {
 const struct workload workload_churn_few = {
     .name = "churn_few",
     .summary = "4 tasks for each worker, each of which wakes a random other one and waits in its place",
-    .check = "all turns were taken and all tasks came to their ends",
+    .check = "all turns were taken, each post woke one task, and all tasks came to their ends",
     .parts = WORKLOAD_QUEUE | WORKLOAD_DEQUE,
     .ops = TURNS,
     .ops_per_worker = true,

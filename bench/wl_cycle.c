@@ -70,10 +70,12 @@ static bool go_round(struct workload_run *run, unsigned rings, uint64_t rounds) 
         sy_semaphore_release(&places[first].token, 1);
     }
     uint64_t waits = workload_join_sum(joins, n);
+    uint64_t tokens = 0;
     for (unsigned i = 0; i < n; i++) {
+        tokens += sy_semaphore_available(&places[i].token);
         sy_semaphore_destroy(&places[i].token);
     }
-    return workload_expect(run, "hops", waits, n * rounds);
+    return workload_expect(run, "hops", waits, n * rounds) && workload_expect(run, "tokens left over", tokens, 0);
 }
 
 static void cycle_setup(struct workload_run *run) {
@@ -99,7 +101,7 @@ static bool cycle_finish(struct workload_run *run) {
 const struct workload workload_cycle_many = {
     .name = "cycle_many",
     .summary = "100 rings of 5 tasks for each worker, round each of which a token goes 20 times",
-    .check = "each task had the token as often as it was to",
+    .check = "each task had the token as often as it was to, and none is left over",
     .parts = WORKLOAD_QUEUE | WORKLOAD_DEQUE,
     .ops = HOPS,
     .ops_per_worker = true,
@@ -112,7 +114,7 @@ const struct workload workload_cycle_many = {
 const struct workload workload_cycle_few = {
     .name = "cycle_few",
     .summary = "a ring of 5 tasks for each worker, round each of which a token goes 2,000 times",
-    .check = "each task had the token as often as it was to",
+    .check = "each task had the token as often as it was to, and none is left over",
     .parts = WORKLOAD_QUEUE | WORKLOAD_DEQUE,
     .ops = HOPS,
     .ops_per_worker = true,

@@ -161,10 +161,12 @@ static bool visit(struct workload_run *run, bool is_shared) {
     spawn_visitors(run);
     uint64_t taken = workload_join_sum(joins, tasks);
     turns += taken;
+    uint64_t posts = 0;
     for (uint64_t i = 0; i < tasks; i++) {
+        posts += sy_semaphore_available(&places[i].semaphore);
         sy_semaphore_destroy(&places[i].semaphore);
     }
-    return workload_expect(run, "turns", taken, lots * LOT) &&
+    return workload_expect(run, "turns", taken, lots * LOT) && workload_expect(run, "posts left over", posts, 0) &&
            workload_expect(run, "sum of the words", sum_of_words(), turns * WORDS);
 }
 
