@@ -23,8 +23,9 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-COUNTED = r"^(reference/(fetch_add|cas_loop|malloc_free)/1$|queue/(pairs/1|burst/|empty/1)|deque/(owner|empty|growth))"
-BY_CALLGRIND = r"^(queue/(pairs/1|burst/64|empty/1)/|deque/owner/depth:(1|64)/)"
+COUNTED = (r"^(reference/(plain_ring|fetch_add|cas_loop|malloc_free)/1$|queue/(pairs/1|burst/|empty/1)|"
+           r"deque/(owner|empty|growth))")
+BY_CALLGRIND = r"^(reference/plain_ring/1$|queue/(pairs/1|burst/64|empty/1)/|deque/owner/depth:(1|64)/)"
 COUNTED_OPERATIONS = 102400
 # A round is 1,024 operations. The short run is longer than what a queue does only at first.
 FEW, MORE = 8192, 24576

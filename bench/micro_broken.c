@@ -1,12 +1,12 @@
 /*
- * Faulty queues for the micro-benchmarks' driver: test_micro.py expects that each is found out by the
- * run that would have timed it. Each is a good one that does one operation in so many wrong.
+ * Faulty queues for the micro-benchmarks' driver: test_micro.py expects that each is found out by the run that would have
+ * timed it. Each is a good one that does one operation in so many wrong.
  */
 #include "bench/micro_list.h"
 #include "bench/micro_queue.h"
 #include "queues/gq_mutex.h"
 
-enum { ONE_IN = 5000 };
+enum { ONE_IN = 500 };
 
 /* Whether this operation is to go wrong; counted by thread, which is enough for a fault. */
 static bool is_time(void) {
@@ -14,10 +14,12 @@ static bool is_time(void) {
     return ++operations % ONE_IN == 0;
 }
 
+/* Takes an item and forgets it. */
 static enum gq_status loses_push(struct gq *queue, struct sy_node *item) {
     return is_time() ? GQ_OK : gq_mutex_push(queue, item);
 }
 
+/* Gives an item out once more. */
 static enum gq_status doubles_pop_batch(struct gq *queue, struct sy_node **items, size_t max, size_t *got) {
     static SY_THREAD_LOCAL struct sy_node *last;
     if (last && is_time()) {
@@ -46,6 +48,12 @@ static enum gq_status reorders_pop_batch(struct gq *queue, struct sy_node **item
     return status;
 }
 
+/* Is not always empty where it should be. */
+static enum gq_status haunted_pop_batch(struct gq *queue, struct sy_node **items, size_t max, size_t *got) {
+    enum gq_status status = gq_mutex_pop_batch(queue, items, max, got);
+    return status == GQ_EMPTY && is_time() ? GQ_RETRY : status;
+}
+
 #define BROKEN_QUEUE(what, push_function, pop_function)                                                                \
     static const struct gq_ops what##_ops = {.name = #what,                                                            \
                                              .order = "FIFO",                                                          \
@@ -58,9 +66,11 @@ static enum gq_status reorders_pop_batch(struct gq *queue, struct sy_node **item
 BROKEN_QUEUE(loses, loses_push, gq_mutex_pop_batch)
 BROKEN_QUEUE(doubles, gq_mutex_push, doubles_pop_batch)
 BROKEN_QUEUE(reorders, gq_mutex_push, reorders_pop_batch)
+BROKEN_QUEUE(haunted, gq_mutex_push, haunted_pop_batch)
 
 void micro_broken_add(void) {
     micro_queue_add(&loses_bodies);
     micro_queue_add(&doubles_bodies);
     micro_queue_add(&reorders_bodies);
+    micro_queue_add(&haunted_bodies);
 }

@@ -10,10 +10,11 @@
 #include "bench/micro_count.h"
 #include "bench/micro_work.h"
 
-enum {
-    WARM_SHARE = 8,    /* of the window: what the threads get to warm up */
-    WINDOWS_MOST = 100 /* to which a window is extended where nothing was done in it: the machine is busy elsewhere */
-};
+/* The share of the window that the threads get to warm up. */
+enum { WARM_SHARE = 8 };
+
+/* To which a window is extended where nothing was done in it: the machine may be busy elsewhere. */
+static const double extended_most_s = 2;
 
 struct member {
     struct micro_thread own; /* first, so that its alignment holds in an array */
@@ -169,11 +170,11 @@ static void run_window(struct micro_team *team, const struct member *members, co
     pass_ns(extent->window_ns / WARM_SHARE);
     set_phase(team, MICRO_MEASURE);
     take_snapshot(team, members, &from);
-    for (unsigned i = 0; i < WINDOWS_MOST && result->operations == 0; i++) {
+    do {
         pass_ns(extent->window_ns);
         take_snapshot(team, members, &to);
         tell_window(team, &from, &to, result);
-    }
+    } while (result->operations == 0 && result->seconds < extended_most_s);
     set_phase(team, MICRO_STOP);
     free(operations);
 }

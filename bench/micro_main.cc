@@ -60,7 +60,6 @@ void Report(benchmark::State &state, const micro_result &result) {
     auto per_operation = [&](const char *name, uint64_t count) {
         state.counters[name] = static_cast<double>(count) / operations;
     };
-    state.SetItemsProcessed(static_cast<int64_t>(result.operations));
     per_operation("empty", result.empty);
     per_operation("full", result.full);
     per_operation("retry", result.retry);
@@ -102,7 +101,22 @@ void ReportLatency(benchmark::State &state, const latency &taken) {
     state.counters["latency_count"] = static_cast<double>(taken.count);
 }
 
-void RunCase(benchmark::State &state, const micro_case *one) {
+// The library wants the same number of iterations of every repetition: the first one's operations.
+struct Registered {
+    const micro_case *one;
+    benchmark::IterationCount iterations;
+};
+
+void TellTime(benchmark::State &state, const micro_result &result, benchmark::IterationCount iterations) {
+    const double share = static_cast<double>(iterations) / static_cast<double>(result.operations);
+    while (state.KeepRunningBatch(iterations)) {
+        state.SetIterationTime(result.seconds * share);
+    }
+    state.SetItemsProcessed(iterations);
+}
+
+void RunCase(benchmark::State &state, Registered *registered) {
+    const micro_case *one = registered->one;
     auto taken = std::make_unique<latency>();
     micro_result result = {};
     result.latency = taken.get();
@@ -117,10 +131,11 @@ void RunCase(benchmark::State &state, const micro_case *one) {
         any_failed = true;
         return;
     }
-    while (state.KeepRunningBatch(static_cast<benchmark::IterationCount>(result.operations))) {
-        state.SetIterationTime(result.seconds);
-    }
     const uint64_t peak_kib = micro_memory_peak();
+    if (registered->iterations == 0) {
+        registered->iterations = static_cast<benchmark::IterationCount>(result.operations);
+    }
+    TellTime(state, result, registered->iterations);
     Report(state, result);
     ReportCounted(state, result);
     ReportLatency(state, *taken);
@@ -150,8 +165,12 @@ std::vector<const micro_case *> Chosen() {
 }
 
 int Run(const std::vector<const micro_case *> &chosen) {
+    std::vector<Registered> registered;
     for (const micro_case *one : chosen) {
-        benchmark::RegisterBenchmark(one->name, RunCase, one)->UseManualTime()->Iterations(1);
+        registered.push_back({one, 0});
+    }
+    for (Registered &one : registered) {
+        benchmark::RegisterBenchmark(one.one->name, RunCase, &one)->UseManualTime()->Iterations(1);
     }
     PlainNames display(benchmark::CreateDefaultDisplayReporter());
     PlainNames file(new benchmark::JSONReporter);
