@@ -13,12 +13,10 @@ import bundle as bundles
 import exact_figures
 import machine
 import plan
-import report
 import resume
 from common import EXIT_CHECK_FAILED, RESULTS, Refusal, describe_os_error, run_program, to_json, without_local_paths
 from run import Run, describe_dry
 from selection import Selection
-from summary import summarise
 
 EPILOG = """A name may be a shell-style pattern: --workloads 'sync_*,queue/*'. Without --full, all is what is of effort
 "core"; named ones are measured whatever their effort. Exit codes: 0 ok, 1 a check failed (the bundle is written and
@@ -142,6 +140,9 @@ def measure(selection, args, writer):
 
 
 def conclude_bundle(writer, content, rows):
+    import report  # here, because SciPy and Matplotlib take a second to load and a refusal needs neither
+    from summary import summarise
+
     described = writer.state["described"]
     summary = summarise(content, writer.samples)
     if rows is not None:
@@ -183,6 +184,8 @@ def main(argv):
 
 def conclude(made, final, as_json):
     """Print the verdict; exit code 1 if any check failed."""
+    import report  # as above
+
     print(report.summary_json(made, final) if as_json else report.terminal_text(made, final))
     if made.summary["failed"] or made.summary["mismatches"]:
         problems = len(made.summary["failed"]) + len(made.summary["mismatches"])

@@ -14,7 +14,8 @@ import plan
 STRONGEST = {"queue": ("spawn_many_remote_idle", "remote_spawn_4", "spawn_many_remote_busy1", "yield_many"),
              "deque": ("spawn_many_local", "fib", "chained_spawn", "skynet"),
              "reactor": ("echo", "mixed", "echo_64")}
-# Triples are measured where all of their parts are felt.
+# Likewise for the peers beyond the first, and for the pairs.
+PEERED = ("echo_64", "yield_many", "fib", "http_64", "spawn_many_local", "echo")
 PAIRED = ("echo", "spawn_many_remote_idle", "fib")
 PAIR_WORKLOADS = 4
 SCALED = ("yield_many", "fib")
@@ -121,18 +122,14 @@ class Star:
                     if one.level == "runtime" and sum(part in one.parts for part in self.varied) > 1
                     and not is_curve(one)]
             for k, name in enumerate(in_order(felt, PAIRED)[:PAIR_WORKLOADS]):
-                yield Group(2.2 + 2 * k, f"pairs of parts on {name}", cells_of(name, [arm.id for arm in self.pairs]))
+                yield Group(1.2 + 2 * k, f"pairs of parts on {name}", cells_of(name, [arm.id for arm in self.pairs]))
 
     def peer_groups(self):
         count = dict.fromkeys(self.runs, 0)
-        for name, one in self.full.items():
-            if is_curve(one):
-                continue
+        for name in in_order([name for name, one in self.full.items() if not is_curve(one)], PEERED):
             for peer in self.peers_of(name)[1:]:
-                # A server has no other workload to be compared on: it comes early.
-                rank = 1.4 if one.level == "server" else 2.4 + count[peer]
-                count[peer] += one.level != "server"
-                yield Group(rank, f"{peer} on {name}", cells_of(name, [peer]))
+                yield Group(1.3 + count[peer], f"{peer} on {name}", cells_of(name, [peer]))
+                count[peer] += 1
 
 
 class Full(Star):
@@ -169,7 +166,7 @@ def micro_groups(workloads, micro):
         count[one.part] = count.get(one.part, 0) + (one.part in plan.PARTS)
         # What is only in the full comparison, if it was asked for by name, goes before the core cases do.
         rank = count[one.part] if one.effort == "core" else 100 + count[one.part]
-        yield Group(0.5 + rank, f"every implementation on {name}", cells_of(name, arms))
+        yield Group(0.1 + rank, f"every implementation on {name}", cells_of(name, arms))
 
 
 class Admission:

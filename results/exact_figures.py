@@ -4,7 +4,7 @@ import subprocess
 import sys
 
 import bundle as bundles
-from common import EXIT_SKIPPED, ROOT, Refusal
+from common import EXIT_SKIPPED, ROOT, Refusal, build_dir
 
 PROGRAM = ROOT / "bench" / "exact.py"
 QUICK_SECONDS, FULL_SECONDS = 180, 6 * 3600
@@ -14,7 +14,7 @@ def take(full, program=PROGRAM):
     """(rows, None), or (None, why there are none)."""
     if not program.exists():
         return None, f"{program.name} is missing"
-    command = [sys.executable, program, "--json", *([] if full else ["--quick"])]
+    command = [sys.executable, program, "--build", build_dir(), "--json", *([] if full else ["--quick"])]
     limit_s = FULL_SECONDS if full else QUICK_SECONDS
     try:
         done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=limit_s,

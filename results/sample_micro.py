@@ -23,9 +23,8 @@ def only_benchmark(out):
     """The one entry of the JSON that Google Benchmark prints."""
     try:
         entry, = [one for one in json.loads(out)["benchmarks"] if one.get("run_type", "iteration") == "iteration"]
-        if entry.get("error_occurred"):
-            raise SampleFailure(f"check failed: {entry.get('error_message')}")
-        entry["real_time_ns"] = float(entry["real_time"]) * UNITS_NS[entry.get("time_unit", "ns")]
+        if not entry.get("error_occurred"):
+            entry["real_time_ns"] = float(entry["real_time"]) * UNITS_NS[entry.get("time_unit", "ns")]
     except (ValueError, KeyError, TypeError) as problem:
         raise SampleFailure(f"unusable output: {problem!r}") from None
     return entry
@@ -45,6 +44,8 @@ def run_micro(job, record):
         if record["exit_code"] == 0:
             raise
         raise SampleFailure(describe_exit(record["exit_code"], record["stderr_tail"])) from None
+    if entry.get("error_occurred"):
+        raise SampleFailure(f"check failed: {entry.get('error_message')}")
     if record["exit_code"] != 0:
         raise SampleFailure(describe_exit(record["exit_code"], record["stderr_tail"]))
     value_ns = measured(entry, job.workload.measures)

@@ -115,7 +115,9 @@ class Selection:
         self.workloads = self._runnable({name: known[name] for name in names})
         self.exists = {**{f"{part}s": inventory.names(found, f"{part}s") for part in plan.PARTS},
                        "workloads": [name for name, one in known.items() if one.level != "micro"],
-                       "micro": list(self.micro.workloads), "peers": self.known_peers}
+                       "micro": list(self.micro.workloads), "peers": self.known_peers,
+                       "orders": {entry["name"]: entry["order"] for part in plan.PARTS for entry in found[f"{part}s"]
+                                  if "order" in entry}}
         self._design(micro_peers)
 
     def _find_peers(self, say):

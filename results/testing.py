@@ -21,7 +21,7 @@ def install(source, target):
 
 
 class WithBuild(unittest.TestCase):
-    """A temporary directory with build/bench/workload (the stand-in) and out/ for bundles."""
+    """A temporary directory with build/bench/ (stand-ins for workload and micro) and out/ for bundles."""
 
     def setUp(self):
         self.directory = tempfile.TemporaryDirectory(prefix="results-test-")
@@ -30,6 +30,7 @@ class WithBuild(unittest.TestCase):
         self.build, self.out = self.top / "build", self.top / "out"
         self.out.mkdir()
         install(HERE / "fake_workload.py", self.build / "bench" / "workload")
+        install(HERE / "fake_micro.py", self.build / "bench" / "micro")
 
     def environment(self, **extra):
         return {**os.environ, "STEALYARD_BUILD": str(self.build), **extra}
