@@ -20,7 +20,6 @@ GREY = "#808080"
 # Mid-tones with enough contrast on white and on near-black, told apart by colour-blind readers as well (after Okabe
 # and Ito, darkened or lightened towards the middle); shapes repeat the distinction.
 COLOURS = ("#2f81d6", "#d9730d", "#1f9d72", "#b0569c", "#8a7d1f", "#c4453c", "#5a7bb5")
-MARKERS = "osD^vPX"
 BLUE, ORANGE = COLOURS[:2]
 # Ticks of the ratio axis by how far it reaches: few enough that they do not run into each other.
 TICKS = ((2, (0.5, 0.6, 0.7, 0.8, 0.9, 1, 1.1, 1.25, 1.4, 1.6, 2)),

@@ -20,15 +20,23 @@ def arguments(argv):
 
 
 def measured(bundle, kind, name):
-    """The best combination that contains an implementation: its overall time ratio to the bundle's reference."""
-    arms = {arm["id"] for arm in bundle.plan["arms"] if arm["kind"] == "combination" and arm[kind] == name}
-    reference = bundle.summary["reference"]
-    found = [o for o in bundle.summary["overall"] if o["arm"] in arms and o["reference"] == reference]
-    best = min(found, key=lambda o: o["ratio"], default=None)
+    """Where the newest bundle ranks an implementation: under the full runtime, else in isolation, else over all."""
+    found = bundle.summary["transfer"][kind]
+    if found and name in found["parts"]:
+        line = next(line for line in found["runtime"] if line["part"] == name)
+        return {"bundle": bundle.name, "rank": line["rank"], "of": len(found["parts"]), "reference": found["default"],
+                "ratio": line["ratio"], "interval": line["interval"], "workloads": len(found["runtime_workloads"])}
+    centre = next(arm for arm in bundle.plan["arms"] if arm["id"] == bundle.plan["default"])
+    others = [other for other in KINDS.values() if other != kind]
+    arms = {arm["id"] for arm in bundle.plan["arms"] if arm[kind] == name
+            and (arm["kind"] == "part" or (arm["kind"] == "combination" and not arm["dynamic"]
+                                           and all(arm[other] == centre[other] for other in others)))}
+    lines = [o for o in bundle.summary["overall"] if o["arm"] in arms and o["role"] == "default"]
+    best = min(lines, key=lambda o: (o["group"] != "full", o["ratio"]), default=None)
     if best is None:
-        return {"is_reference": True, "bundle": bundle.name} if reference in arms else None
-    return {"bundle": bundle.name, "arm": best["arm"], "reference": view.arm_label(reference, bundle.machine),
-            "ratio": best["ratio"], "interval": best["interval"], "workloads": best["workloads"]}
+        return {"is_default": True, "bundle": bundle.name} if bundle.plan["default"] in arms else None
+    return {"bundle": bundle.name, "rank": None, "of": None, "reference": best["reference"], "ratio": best["ratio"],
+            "interval": best["interval"], "workloads": best["workloads"]}
 
 
 def gather():
@@ -52,11 +60,12 @@ def measured_text(entry):
     found = entry["measured"]
     if found is None:
         return "not measured yet: ./stealyard compare"
-    if found.get("is_reference"):
-        return f"the reference of {found['bundle']}"
-    interval = view.interval_text(found["interval"]) if found["interval"] else ""
-    return (f"{view.ratio_text(found['ratio'])} {interval} × the time of {found['reference']},"
-            f" {found['workloads']} workloads, as {found['arm']} ({found['bundle']})")
+    if found.get("is_default"):
+        return f"the default of {found['bundle']}, alone"
+    interval = f" {view.interval_text(found['interval'])}" if found["interval"] else ""
+    rank = f"rank {found['rank']} of {found['of']}, " if found["rank"] else ""
+    return (f"{rank}{view.ratio_text(found['ratio'])}{interval} × the time of {found['reference']},"
+            f" {view.plural(found['workloads'], 'workload')} ({found['bundle']})")
 
 
 def print_text(found):

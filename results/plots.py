@@ -3,9 +3,10 @@ import math
 
 import numpy as np
 from matplotlib.colors import LinearSegmentedColormap
-from matplotlib.ticker import FuncFormatter, MaxNLocator
+from matplotlib.patches import Rectangle
+from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from charts import (BLUE, COLOURS, GREY, INK_STAND_IN, MARKERS, ORANGE, Chart, ends_of, legend, legend_room, mark,
+from charts import (BLUE, COLOURS, GREY, INK_STAND_IN, ORANGE, Chart, ends_of, legend, legend_room, mark,
                     name_rows, plain_log_axis, ratio_axis, room_for)
 from common import slug
 from plan import CONTROL
@@ -14,22 +15,26 @@ from view import ratio_text, rate_text, throughput, time_text, is_time
 
 ROLE_COLOURS = {"default": INK_STAND_IN, "peer": ORANGE, "control": GREY, "dynamic": GREY}
 PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99", "max")
-HEAT_REACH = 2.0  # ratios beyond 1/2 and 2 have the fullest colour
-PICKED = 7  # lines with a colour of their own: more cannot be told apart
+LETTER_IN_TURNED = 0.066
+# Lines with a colour of their own: more could not be told apart.
+OWN_LOOKS = ((COLOURS[0], "s"), (COLOURS[2], "^"), (COLOURS[3], "v"))
+PEER_LOOKS = ((COLOURS[1], "D"), (COLOURS[5], "P"), (COLOURS[4], "X"), (COLOURS[6], "v"), (COLOURS[3], "^"),
+              (COLOURS[2], "s"))
 
 
-def role_colour(view, arm):
+def role_colour(view, arm, workload=None):
+    if workload and arm == workload["default"]:
+        return INK_STAND_IN
     return ROLE_COLOURS.get(view.arms.kind(arm), BLUE)
 
 
 def styles(view, arms, ranked):
     """{arm: (colour, marker, width)}: default, peers and the best get a colour, the others recede."""
-    ours = [arm for arm in ranked if view.arms.kind(arm) not in ("peer", "control", "default")]
-    peers = [arm for arm in ranked if view.arms.kind(arm) == "peer"]
-    picked = [arm for pair in zip(ours + [None] * len(peers), peers + [None] * len(ours)) for arm in pair if arm]
     found = {arm: (GREY, "", 0.7) for arm in arms}
-    for k, arm in enumerate(picked[:PICKED]):
-        found[arm] = (COLOURS[k], MARKERS[k], 1.4)
+    for is_peer, looks in ((False, OWN_LOOKS), (True, PEER_LOOKS)):
+        picked = [arm for arm in ranked if (view.arms.kind(arm) == "peer") == is_peer
+                  and view.arms.kind(arm) not in ("control", "default")]
+        found |= {arm: (colour, marker, 1.4) for arm, (colour, marker) in zip(picked, looks)}
     return {arm: (INK_STAND_IN, "o", 1.8) if view.arms.kind(arm) == "default" else style
             for arm, style in found.items()}
 
@@ -45,7 +50,7 @@ def strip(view, workload):
     with Chart(title, 0.62 + 0.24 * len(cells), room_for(labels), 0.48) as chart:
         axes = chart.axes
         for y, cell in enumerate(cells):
-            colour = role_colour(view, cell["arm"])
+            colour = role_colour(view, cell["arm"], workload)
             values = [turn(cell, s["value_ns"]) for _, s in view.samples[name, cell["arm"]]
                       if s["block"] > 0 and s["value_ns"] is not None]
             xs, ys = [x for value in values for x in (value, value, math.nan)], [y - 0.2, y + 0.2, math.nan] * len(values)
@@ -87,7 +92,7 @@ def forest(title, lines, rows, colours, axis):
 def peers(view):
     """The peers' times against the default combination, a row per workload."""
     names = [arm for arm in view.arms.order if view.arms.kind(arm) == "peer"]
-    colours = {arm: (COLOURS[1 + k % 6], MARKERS[k % len(MARKERS)], view.arms.long(arm)) for k, arm in enumerate(names)}
+    colours = {arm: (*PEER_LOOKS[k % len(PEER_LOOKS)], view.arms.long(arm)) for k, arm in enumerate(names)}
     rows = []
     for workload in view.plan["workloads"]:
         found = [(arm, view.versus[workload["name"], arm, "default"]) for arm in names
@@ -130,9 +135,7 @@ def plain_ratio_ticks(axes):
     step = next(step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 1e9) if span / step <= 7)
     ticks = [math.exp(k * step) for k in range(-8, 9) if low <= math.exp(k * step) <= high]
     axes.set_yticks(ticks, [f"{tick:.2f}" for tick in ticks])
-    axes.yaxis.set_minor_locator(MaxNLocator(1))
-    axes.yaxis.set_minor_formatter(lambda *_: "")
-    axes.tick_params(axis="y", which="minor", length=0)
+    axes.yaxis.set_minor_locator(NullLocator())
 
 
 def lines_chart(view, title, points, x_label, y_label, text, log_x):
@@ -213,7 +216,7 @@ def slope(view, kind, found):
     """Each part's time in isolation beside that under the runtime: lines that cross are pairs that flip."""
     sides = [{line["part"]: line for line in found[side]} for side in ("isolation", "runtime")]
     flipped = {name for flip in found["flips"] if flip["settled"] for name in (flip["isolation"], flip["runtime"])}
-    with Chart(f"Rank transfer of {kind}s", 0.9 + 0.34 * max(5, len(found["parts"])), 1.5, 0.35, right=1.5) as chart:
+    with Chart(f"Rank transfer of {kind}s", 0.6 + 0.32 * len(found["parts"]), 1.5, 0.35, right=1.5) as chart:
         axes = chart.axes
         for name in found["parts"]:
             ys = [side[name]["rank"] for side in sides]
@@ -246,10 +249,10 @@ def heat(view, title, workloads):
             for x, one in enumerate(row["cells"]):
                 box = {"xy": (x - 0.5, y - 0.5), "width": 1, "height": 1, "linewidth": 0.8, "edgecolor": "white"}
                 if one["ratio"] is None:
-                    axes.add_patch(rectangle(**{**box, "edgecolor": GREY}, facecolor="none", hatch="///", alpha=0.35))
+                    axes.add_patch(Rectangle(**{**box, "edgecolor": GREY}, facecolor="none", hatch="///", alpha=0.35))
                     continue
-                depth = 0.5 + math.log(min(HEAT_REACH, max(1 / HEAT_REACH, one["ratio"]))) / math.log(HEAT_REACH) / 2
-                axes.add_patch(rectangle(**box, facecolor=colours(depth)))
+                depth = 0.5 + one["depth"] / 200 * (1 if one["ratio"] > 1 else -1)
+                axes.add_patch(Rectangle(**box, facecolor=colours(depth)))
                 axes.text(x, y, one["text"], ha="center", va="center", fontsize=7, color="#111111")
         axes.set_xlim(-0.5, len(arms) - 0.5)
         axes.set_ylim(len(rows) - 0.5, -0.5)
@@ -259,15 +262,6 @@ def heat(view, title, workloads):
         for side in axes.spines.values():
             side.set_visible(False)
     return chart.svg
-
-
-LETTER_IN_TURNED = 0.066
-
-
-def rectangle(xy, width, height, **look):
-    from matplotlib.patches import Rectangle
-
-    return Rectangle(xy, width, height, **look)
 
 
 def draw(view):

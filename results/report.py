@@ -43,12 +43,15 @@ def context(bundle):
 
 def files(bundle):
     """{name in the bundle: text} of everything that is made for people."""
-    import charts  # here, because Matplotlib takes a second to load and most calls end before
-    import plots
+    import plots  # here, because Matplotlib takes a second to load and most calls end before
 
-    values = context(bundle)
-    drawn = plots.draw(values["view"])
-    env = environment()
+    return render(bundle, plots.draw(words.View(bundle)))
+
+
+def render(bundle, drawn):
+    import charts
+
+    values, env = context(bundle), environment()
     made = {f"charts/{name}.svg": charts.standalone(svg) for name, svg in drawn.items()}
     made["report.html"] = env.get_template("report.html.j2").render(charts=drawn, **values)
     made["table.md"] = env.get_template("table.md.j2").render(**values)

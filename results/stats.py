@@ -183,3 +183,37 @@ def kendall_bounds(first_resampled, second_resampled):
     agreement = settled_signs(first_resampled) * settled_signs(second_resampled)
     unsettled = np.count_nonzero(agreement == 0)
     return (agreement.sum() - unsettled) / len(agreement), (agreement.sum() + unsettled) / len(agreement)
+
+
+def half_width(interval):
+    return math.log(interval[1] / interval[0]) / 2
+
+
+def degrees(n):
+    return n - 2 * trim_count(n) - 1
+
+
+def exclude_each_other(first, second):
+    return first[1] < second[0] or second[1] < first[0]
+
+
+def chance_of_excluding(first, second, n_first, n_second):
+    """How likely two intervals of these widths exclude each other when both estimate the same ratio.
+
+    Far less than 5 %: both must miss, and on opposite sides. For equal widths it is about 0.6 %, for one that is much
+    narrower than the other nearly 5 %.
+    """
+    a, b = (half_width(interval) / scipy.stats.t.ppf(0.5 + LEVEL / 2, degrees(n))
+            for interval, n in ((first, n_first), (second, n_second)))
+    apart = (half_width(first) + half_width(second)) / math.hypot(a, b)
+    # Satterthwaite's degrees of freedom of the difference.
+    df = (a * a + b * b) ** 2 / (a ** 4 / degrees(n_first) + b ** 4 / degrees(n_second))
+    return float(2 * scipy.stats.t.sf(apart, df))
+
+
+def most_by_chance(chances):
+    """The smallest number that the count of independent events with these chances exceeds in 5 of 100 cases at most."""
+    distribution = np.array([1.0])
+    for chance in chances:
+        distribution = np.convolve(distribution, [1 - chance, chance])
+    return int(np.searchsorted(distribution.cumsum(), LEVEL))

@@ -133,7 +133,7 @@ def write(made, out):
     """Puts a made bundle on disk like a measured one; returns its directory."""
     from summary import summarise  # here, because most callers do not need it
 
-    writer = bundles.Writer(out, made.name)
+    writer = bundles.Writer.create(out, made.name)
     for one in made.samples:
         writer.add(one)
     if made.exact is not None:

@@ -1,12 +1,12 @@
 """What the report's sections show, as plain data: heat maps, scaling, latency, Pareto fronts, exact figures."""
 import math
 
-from common import slug
 from plan import CONTROL
+from stats import EQUIVALENCE
 from view import (anchor, interval_text, is_time, number_text, rate_text, ratio_text, throughput, time_text)
 
 TAILS = ("p99.9", "p99", "p90")
-HEAT_REACH = 2.0
+HEAT_REACH = 2.0  # ratios beyond 1/2 and 2 have the fullest colour
 EXACT_FIELDS = ("instructions", "rmw", "fences", "allocations", "bytes")
 
 
@@ -118,12 +118,12 @@ def latency_sets(view):
 
 
 def on_front(point, points):
-    """Whether no other point is at least as good in everything and better in something."""
-    def better(other):
-        pairs = [(other["speed"], point["speed"]), (point["tail"], other["tail"]),
-                 (point["memory"] or 0, other["memory"] or 0)]
-        return all(a >= b for a, b in pairs) and any(a > b for a, b in pairs)
-    return not any(better(other) for other in points)
+    """Whether no other point is better in something by more than the zone of equivalence and worse in nothing."""
+    def beats(other):
+        gains = [math.log(gain) for gain in (other["speed"] / point["speed"], point["tail"] / other["tail"],
+                                             (point["memory"] or 1) / (other["memory"] or 1))]
+        return max(gains) > EQUIVALENCE and min(gains) >= -EQUIVALENCE
+    return not any(beats(other) for other in points)
 
 
 def finish_front(found):
@@ -242,10 +242,6 @@ def raw_line(number, sample, scale):
                                       ("x", sample["failure"]), ("s", sample["skipped"])) if holds]
     value = "–" if sample["value_ns"] is None else f"{sample['value_ns'] / scale:.4g}"
     return {"number": number, "id": sample["id"], "text": value, "marks": "".join(marks)}
-
-
-def chart_name(kind, name):
-    return f"{kind}-{slug(name)}"
 
 
 def relaxed_order(view):

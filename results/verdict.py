@@ -7,6 +7,10 @@ from view import KINDS, View, arm_label, faster_text, interval_text, listed, plu
 MIRRORED = ((WORSE, "faster"), (BETTER, "slower"), (EQUIVALENT, "equivalent"), (UNDECIDED, "undecided"))
 
 
+def line(head, text, href):
+    return {"head": head, "text": text, "href": href}
+
+
 def times_text(ratio, interval):
     return f"{ratio_text(ratio)} {interval_text(interval)} times" if interval else f"{ratio_text(ratio)} times"
 
@@ -18,22 +22,19 @@ def overall_of(view, group, arm, role="default"):
 def part_sentence(view, kind):
     """Which queue, deque or reactor to take, under the full runtime."""
     found = view.summary["transfer"][kind]
-    if found is None:
+    if found is None or view.plan["blocks"] < MIN_BLOCKS:
         return None
     best, top, default = found["runtime"][0], found["runtime_top"], found["default"]
     where = f"geometric mean over {plural(len(found['runtime_workloads']), 'workload')}"
-    text = f"{kind.capitalize()}, under the full runtime: "
-    if view.plan["blocks"] < MIN_BLOCKS:
-        return None
     if default in top:
-        text += f"none of {len(found['parts'])} is settled to be faster than {default}, the default ({where})."
+        text = f"none of {len(found['parts'])} is settled to be faster than {default}, the default ({where})."
     else:
-        text += (f"{best['part']} is the fastest of {len(found['parts'])}; it takes"
+        text = (f"{best['part']} is the fastest of {len(found['parts'])}; it takes"
                  f" {times_text(best['ratio'], best['interval'])} as long as {default}, the default ({where}).")
     others = [name for name in top if name not in (best["part"], default)]
     if others:
         text += f" Too close to call: {listed(dict.fromkeys([best['part'], *others]))}."
-    return {"text": text, "href": f"transfer-{kind}"}
+    return line(f"{kind.capitalize()}, under the full runtime:", text, f"transfer-{kind}")
 
 
 def extreme(comparisons, kind):
@@ -55,9 +56,9 @@ def peer_sentence(view, peer):
     counts = [f"{word} in {count}{extreme(found, kind)}" for kind, word in MIRRORED
               if (count := sum(c["verdict"] == kind for c in found))]
     interval = total["interval"] and [1 / total["interval"][1], 1 / total["interval"][0]]
-    return {"text": f"Against {arm_label(peer, view.machine)}: the default takes"
-                    f" {times_text(1 / total['ratio'], interval)} as long (geometric mean over"
-                    f" {plural(total['workloads'], 'workload')}); {', '.join(counts)}.", "href": "peers"}
+    return line(f"Against {arm_label(peer, view.machine)}:", f"the default takes"
+                f" {times_text(1 / total['ratio'], interval)} as long (geometric mean over"
+                f" {plural(total['workloads'], 'workload')}); {', '.join(counts)}.", "peers")
 
 
 def micro_peer_sentence(view, kind):
@@ -67,33 +68,32 @@ def micro_peer_sentence(view, kind):
     if not peers:
         return None
     best = min(peers, key=lambda o: o["ratio"])
-    return {"text": f"In isolation, of {plural(len(peers), 'foreign ' + kind)} the fastest is"
-                    f" {arm_label(best['arm'], view.machine)}: {times_text(best['ratio'], best['interval'])} the time of"
-                    f" {best['reference']} (geometric mean over {plural(best['workloads'], 'workload')}).",
-            "href": f"heat-{kind}"}
+    return line(f"Foreign {kind}s, in isolation:", f"{arm_label(best['arm'], view.machine)} is the fastest of"
+                f" {len(peers)}; it takes {times_text(best['ratio'], best['interval'])} as long as {best['reference']}"
+                f" (geometric mean over {plural(best['workloads'], 'workload')}).", f"heat-{kind}")
 
 
 def answer(found):
     """Whether the order in isolation predicts that under the runtime, from tau and its interval."""
     (low, high), tau = found["interval"], found["tau"]
     if low >= 0.5:
-        return "yes, mostly"
+        return "Yes, mostly"
     if low > 0:
-        return "in part"
+        return "In part"
     if high < 0:
-        return "no, rather the reverse"
-    return "not shown" if tau > 0.3 else "no sign of it"
+        return "No, rather the reverse"
+    return "Not beyond doubt" if tau > 0.3 else "No sign of it"
 
 
 def transfer_answer(found, kind):
     if found is None:
-        return f"cannot be said, because fewer than two {kind}s were measured at both levels."
+        return f"That cannot be said, because fewer than two {kind}s were measured at both levels."
     agreeing = found["pairs"] - len(found["flips"])
     if not found["enough"]:
-        text = (f"too few to say ({plural(len(found['parts']), kind)}; it takes {MIN_PARTS}, and {MIN_BLOCKS} blocks);"
+        text = (f"Too few to say, with {plural(len(found['parts']), kind)} (it takes {MIN_PARTS}, and {MIN_BLOCKS} blocks):"
                 f" the order agrees in {agreeing} of {plural(found['pairs'], 'pair')}.")
     elif found["tau"] is None:
-        text = "cannot be said, because all are equal at one of the levels."
+        text = "That cannot be said, because all are equal at one of the levels."
     else:
         low, high = found["interval"]
         text = (f"{answer(found)}: Kendall's τ = {found['tau']:.2f} [{low:.2f}, {high:.2f}];"
@@ -107,42 +107,43 @@ def transfer_sentences(view):
     for kind in KINDS:
         found = view.summary["transfer"][kind]
         if found is not None:
-            yield {"text": f"Do micro-benchmarks of {kind}s predict the runtime? {transfer_answer(found, kind)}",
-                   "href": f"transfer-{kind}"}
+            yield line(f"Do micro-benchmarks of {kind}s predict the runtime?", transfer_answer(found, kind),
+                       f"transfer-{kind}")
 
 
 def checks_sentence(summary):
     failed, total = len(summary["failed"]), summary["samples"]
     skipped = sum(cell["skipped"] is not None for cell in summary["cells"])
     if failed:
-        text = f"{failed} of {total} samples FAILED their check: what they measured is in no figure here."
+        text = f"{failed} of {total:,} samples FAILED: what they measured is in no figure here."
     else:
-        text = f"No sample failed the check of what it computed ({total} samples)."
+        text = f"each of {total:,} samples that could be taken computed what it should."
     if skipped:
         text += f" {plural(skipped, 'cell')} cannot be measured on this machine."
-    return {"text": text, "href": "failed" if failed else "raw"}
+    return line("Checks:", text, "failed" if failed else "raw")
 
 
 def control_sentence(control):
     if not control["n"]:
-        return {"text": "The A/A control gave no interval.", "href": "control"}
-    text = (f"A/A control: the default was entered twice. Of {plural(control['n'], 'interval')} at 95 %"
+        return line("A/A control:", "it gave no interval.", "control")
+    text = (f"the default was entered twice. Of {plural(control['n'], 'interval')} at 95 %"
             f" {control['intervals_off']} exclude 1; chance alone gives {control['expected']:.1f}, and in 95 of 100"
             f" such runs no more than {control['likely']}.")
     if control["intervals_off"] > control["likely"]:
         text += " That is TOO MANY: distrust small differences in this run."
     if control["false_verdicts"]:
         text += f" {control['false_verdicts']} got a false verdict of better or worse."
-    return {"text": text, "href": "control"}
+    return line("A/A control:", text, "control")
 
 
 def disturbed_sentence(summary):
     counted = sum(cell["n"] for cell in summary["cells"])
-    text = (f"{summary['disturbed']} of {counted} counted samples are marked as disturbed by other processes or the"
+    text = (f"{summary['disturbed']:,} of {counted:,} counted samples are marked as disturbed by other processes or the"
             " hypervisor; they are kept.")
     if 2 * summary["disturbed"] > counted:
-        text = f"DISTURBED RUN: {text} Measure again on a quiet machine before you believe a figure of this one."
-    return {"text": text, "href": "raw"}
+        return line("DISTURBED RUN:", f"{text} Measure again on a quiet machine before you believe a figure of this one.",
+                    "raw")
+    return line("Disturbance:", text, "raw")
 
 
 def coverage(view):
@@ -166,27 +167,27 @@ def coverage_sentence(view):
             f" {'a star around the default' if view.plan['design'] == 'star' else 'a full factorial'}.")
     if found["workloads"]:
         text += f" Workloads left out: {len(found['workloads'])} of {len(view.plan['exists']['workloads'])}."
-    return {"text": text, "href": "coverage"}
+    return line("Coverage:", text, "coverage")
 
 
 def evidence(bundle):
-    """[{text, href}]: the verdict with its links."""
+    """[{head, text, href}]: the verdict with its links."""
     view = View(bundle)
     peers = [name for name, arm in view.arms.by_id.items() if arm["kind"] == "peer"]
     lines = [*(part_sentence(view, kind) for kind in KINDS), *(peer_sentence(view, peer) for peer in peers),
              *transfer_sentences(view), *(micro_peer_sentence(view, kind) for kind in KINDS)]
-    lines = [line for line in lines if line]
+    lines = list(filter(None, lines))
     if view.plan["blocks"] < MIN_BLOCKS:
-        lines.append({"text": f"With {plural(view.plan['blocks'], 'block')} nothing can be decided: it takes"
-                              f" {MIN_BLOCKS}.", "href": "method"})
+        lines.append(line("Too little:", f"with {plural(view.plan['blocks'], 'block')} nothing can be decided; it takes"
+                          f" {MIN_BLOCKS}.", "method"))
     lines += [control_sentence(view.summary["control"]), checks_sentence(view.summary), coverage_sentence(view)]
     disturbed = disturbed_sentence(view.summary)
     # What puts every figure in doubt stands before them.
-    lines.insert(0 if disturbed["text"].startswith("DISTURBED") else len(lines), disturbed)
+    lines.insert(0 if disturbed["head"].startswith("DISTURBED") else len(lines), disturbed)
     return lines
 
 
 def sentences(bundle):
     """The same as plain text, with what was skipped."""
-    return [*(line["text"] for line in evidence(bundle)), *bundle.summary["mismatches"],
+    return [*(f"{one['head']} {one['text']}" for one in evidence(bundle)), *bundle.summary["mismatches"],
             *(f"Skipped: {line}." for line in bundle.plan["skipped"])]

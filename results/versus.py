@@ -1,21 +1,25 @@
-"""Two bundles side by side: how each arm's ratio to the reference has changed.
+"""Two bundles side by side: how each arm's ratio to a common reference has changed, and whether two runs agree.
 
 Absolute times of two runs, let alone of two machines, are not comparable: what both bundles measured against the same
-reference is. Where a workload has no common reference, the absolute ratio is shown and no verdict is given.
+reference is. Where a workload has no common reference there is no verdict.
 """
 import numpy as np
 
 import charts
+import plots
 import stats
 import view
 from common import Refusal
 from summary import as_numbers, by_cell, counted, pairs
 
+CHART_ROWS = 40
+SAME_MACHINE = ("cpu", "cores", "architecture")
+
 
 def references_of(bundle):
-    """{workload: arms that it can be related to}, peers first, the default combination last."""
+    """{workload: arms that it can be related to}, peers first, the workload's default last."""
     peers = [arm["id"] for arm in bundle.plan["arms"] if arm["kind"] == "peer"]
-    return {workload["name"]: [arm for arm in [*peers, bundle.plan["default"]] if arm in workload["arms"]]
+    return {workload["name"]: [arm for arm in [*peers, workload["default"]] if arm in workload["arms"]]
             for workload in bundle.plan["workloads"]}
 
 
@@ -62,6 +66,32 @@ def add_verdicts(lines):
         line.update(as_numbers(line["estimate"]), p_holm=p_holm, verdict=stats.verdict(line["estimate"], p_holm))
 
 
+def agreement(old, new):
+    """How many of the ratios that both runs give an interval for exclude each other, and how many do by chance."""
+    known = {(c["workload"], c["arm"], c["reference"]): c for c in old.summary["comparisons"] if c["interval"]}
+    both = [(known[key], c) for c in new.summary["comparisons"]
+            if (key := (c["workload"], c["arm"], c["reference"])) in known and c["interval"] and c["role"] == "default"]
+    chances = [stats.chance_of_excluding(a["interval"], b["interval"], a["n"], b["n"]) for a, b in both]
+    apart = [b for a, b in both if stats.exclude_each_other(a["interval"], b["interval"])]
+    return {"pairs": len(both), "apart": apart, "expected": sum(chances), "likely": stats.most_by_chance(chances)}
+
+
+def agreement_sentence(found):
+    count = len(found["apart"])
+    rate = found["expected"] / found["pairs"]
+    text = (f"Agreement of two runs of the same commit: of {view.plural(found['pairs'], 'ratio')} to the default"
+            f" {count} {'has' if count == 1 else 'have'} intervals that exclude each other; by chance alone (a rate of"
+            f" {rate:.2%}) it would be {found['expected']:.1f}, and in 95 of 100 cases no more than {found['likely']}.")
+    if count <= found["likely"]:
+        return f"{text} The runs agree."
+    names = view.listed(f"{c['arm']} in {c['workload']}" for c in found["apart"])
+    return f"{text} The runs DISAGREE: {names}."
+
+
+def same_machine(old, new):
+    return all(old.machine[key] == new.machine[key] for key in SAME_MACHINE)
+
+
 def describe(old, new, lines):
     related = [line for line in lines if line["estimate"]]
     counts = {kind: [line for line in related if line["verdict"] == kind]
@@ -72,11 +102,23 @@ def describe(old, new, lines):
     for kind in (stats.WORSE, stats.BETTER):
         text += [f"{kind.capitalize()}: {line['arm']} in {line['workload']}, {view.faster_text(line['ratio'])} relative"
                  f" to {line['reference']}." for line in counts[kind]]
-    if old.machine["cpu"] != new.machine["cpu"] or old.machine["cores"] != new.machine["cores"]:
-        text.append("The machines differ: compare the ratios only, never the absolute times.")
+    if old.machine["commit"] and old.machine["commit"] == new.machine["commit"] and same_machine(old, new):
+        found = agreement(old, new)
+        text += [agreement_sentence(found)] if found["pairs"] else []
+    if not same_machine(old, new):
+        text.append("The machines differ: only ratios within each are compared, absolute times are not shown.")
     if old.plan["workers"] != new.plan["workers"]:
         text.append(f"The workers differ: {old.plan['workers']} and {new.plan['workers']}.")
     return text
+
+
+def chart_of(related):
+    """The largest changes, a row each."""
+    shown = sorted(related, key=lambda line: -abs(np.log(line["ratio"])))[:CHART_ROWS]
+    shown.sort(key=lambda line: line["ratio"])
+    rows = [(f"{line['workload']}, {line['arm']}", [("change", line)]) for line in shown]
+    return plots.forest("Change of the ratios", shown, rows, {"change": (charts.BLUE, "o", "change")},
+                        "ratio now / ratio before   (left of 1: faster)")
 
 
 def context(old, new):
@@ -84,10 +126,7 @@ def context(old, new):
     if not lines:
         raise Refusal(f"{old.name} and {new.name} share no workload and arm: nothing to compare")
     related = [line for line in lines if line["estimate"]]
-    chart = None
-    if related:
-        arms = list(dict.fromkeys(line["arm"] for line in related))
-        labels = {arm: arm for arm in arms} | {old.name: f"the same in {old.name}"}
-        chart = charts.forest(related, arms, old.name, labels, "versus", "ratio now / ratio before")
-    return {"old": old, "new": new, "lines": lines, "chart": chart, "sentences": describe(old, new, lines),
+    return {"old": old, "new": new, "lines": lines, "chart": chart_of(related) if related else None,
+            "rows_shown": min(len(related), CHART_ROWS), "same_machine": same_machine(old, new),
+            "sentences": describe(old, new, lines),
             "machines": list(zip(view.machine_lines(old.machine), view.machine_lines(new.machine)))}

@@ -122,10 +122,7 @@ class Arms:
         return " + ".join(arm[part] for part in self.differing(arm)) if kind == "pair" else name
 
     def long(self, name):
-        kind = self.kind(name)
-        if kind in KINDS:
-            return f"{kind} {self.by_id[name][kind]}"
-        return arm_label(name, self.machine) if kind == "peer" else self.short(name)
+        return arm_label(name, self.machine) if self.kind(name) == "peer" else self.short(name)
 
 
 class View:
