@@ -29,7 +29,7 @@ python-matplotlib python-jinja python-jsonschema|scipy python-matplotlib|statist
     "optional|curl|curl|curl|curl|curl|the tests of httpd"
     "optional|valgrind|valgrind|valgrind|valgrind|-|instruction counts"
     "optional|ps|procps|procps-ng|procps-ng|-|tests that look at processes"
-    "optional|cargo|-|-|-|-|the tokio peer (a current Rust from https://rustup.rs)"
+    "optional|cargo|-|-|-|-|the Rust peers (a current Rust from https://rustup.rs)"
 )
 setup_key="${packages[*]} $PATH"
 

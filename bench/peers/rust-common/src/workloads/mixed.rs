@@ -27,7 +27,7 @@ pub fn entries<R: Runtime>() -> Vec<Entry<R>> {
             "16 TCP connections, 64 bytes due on each every 1 ms, beside 2 tasks for each worker that spin 200 us and yield",
             "each byte came back as it was sent; none unanswered",
         )
-        .measures("p99 latency")]
+        .measures("99th percentile of the latencies from when each message was due")]
 }
 
 async fn hog<R: Runtime>(go_on: Arc<AtomicBool>) {

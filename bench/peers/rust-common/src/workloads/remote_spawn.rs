@@ -54,6 +54,11 @@ impl Remote {
         let started = (0..threads).map(start).collect();
         Remote { shared, waits, tasks: threads * tasks, threads: started }
     }
+
+    /// A task too many makes it wrap, perhaps after the main thread has looked; so the next iteration looks too.
+    fn expect_none_left(&self) -> Outcome {
+        expect("tasks left", self.shared.left.load(Acquire), 0)
+    }
 }
 
 fn spawn_when_released<R: Runtime>(runtime: &R, shared: &Arc<Shared>, tasks: u64) {
@@ -75,11 +80,11 @@ fn spawn_when_released<R: Runtime>(runtime: &R, shared: &Arc<Shared>, tasks: u64
 
 impl<R: Runtime> Workload<R> for Remote {
     fn iterate(&mut self, _runtime: &R) -> Outcome {
+        self.expect_none_left()?;
         self.shared.left.store(self.tasks, Relaxed); // the barrier hands it over
         self.shared.release.wait();
         self.waits.recv().unwrap();
-        // A task that ran twice would have made it wrap.
-        expect("tasks left", self.shared.left.load(Acquire), 0)
+        self.expect_none_left()
     }
 
     fn finish(&mut self, _runtime: &R) -> Outcome {
@@ -88,6 +93,6 @@ impl<R: Runtime> Workload<R> for Remote {
         for thread in self.threads.drain(..) {
             thread.join().unwrap();
         }
-        expect("tasks left at the end", self.shared.left.load(Acquire), 0)
+        self.expect_none_left()
     }
 }
