@@ -151,7 +151,8 @@ static void print_result(const struct echo_load_result *result) {
     double seconds = (double)options.window_ns * 1e-9;
     printf("{\"connections\":%u,\"seconds\":%.9g,\"seed\":%" PRIu64 ",", options.connections, seconds, options.seed);
     printf(options.rate ? "\"rate\":%" PRIu64 "," : "\"rate\":null,", options.rate);
-    printf("\"messages\":%" PRIu64 ",\"per_s\":%.1f,", result->messages, (double)result->messages / seconds);
+    printf("\"messages\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"per_s\":%.1f,", result->messages, result->answered,
+           (double)result->messages / seconds);
     print_latency(&result->latency);
     printf("\"errors\":{\"connect\":%" PRIu64 ",\"reset\":%" PRIu64 ",\"mismatch\":%" PRIu64 ",\"unanswered\":%" PRIu64
            "},\"checked\":%s,\"check\":\"%s\"}\n",

@@ -24,6 +24,7 @@ struct echo_load_options {
 
 struct echo_load_result {
     uint64_t messages;      /* answered within the window */
+    uint64_t answered;      /* in and out of it: what the server's whole use of processors is divided by */
     struct latency latency; /* of the messages whose start lies in the window; each was waited for */
     uint64_t connect;       /* failures: connections that could not be made */
     uint64_t reset;         /* that the server ended */

@@ -156,6 +156,7 @@ static void answered(struct load *l, struct connection *c) {
     l->pending--;
     l->greeted += !c->greeted;
     c->greeted = true;
+    l->result->answered++;
     l->result->messages += is_in_window(l, now);
     if (is_in_window(l, c->start_ns)) {
         latency_record(&l->result->latency, now - c->start_ns);
