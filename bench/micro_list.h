@@ -9,7 +9,10 @@ extern "C" {
 #include "micro_peers_found.h" /* made by CMake: MICRO_PEERS, the peers whose library is here */
 
 /* For each name X there is a function void X_add(void), which calls micro_add. */
-#define MICRO_LIST(PART) PART(micro_reference) PART(micro_plain) PART(micro_gq) MICRO_PEERS(PART) PART(micro_dq)
+#define MICRO_LIST(PART)                                                                                               \
+    PART(micro_reference)                                                                                              \
+    PART(micro_plain)                                                                                                  \
+    PART(micro_gq) PART(micro_dq) PART(micro_rx) PART(micro_timers) PART(micro_rx_epoll_raw) MICRO_PEERS(PART)
 
 #define MICRO_DECLARE(part) void part##_add(void);
 MICRO_LIST(MICRO_DECLARE)

@@ -1,0 +1,65 @@
+/*
+ * The micro-benchmarks of whatever waits for descriptors: our reactors by the contract of reactor/reactor.h, and beside
+ * them hand-written epoll, libevent and libuv by calls of their own. A rig is a number of ends of connections; an engine
+ * watches each of them and tells of every byte that came.
+ */
+#ifndef STEALYARD_BENCH_MICRO_RX_H
+#define STEALYARD_BENCH_MICRO_RX_H
+
+#include "bench/micro_driver.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Descriptors that an end reads from and writes to: the same one for a socket, two for pipes. Non-blocking. */
+struct rx_end {
+    int in;
+    int out;
+};
+
+struct rx_rig {
+    const struct rx_end *ends;
+    size_t count;
+    bool sockets; /* all are sockets */
+    bool sends;   /* the engine's `send` will be used; if not, it has nothing to do with `out` */
+    bool wakes;   /* the engine's `wake` will be used */
+    void *argument;
+    void (*arrived)(struct rx_rig *rig, size_t index, unsigned char byte);
+    const char *failure; /* NULL: none so far */
+};
+
+struct rx_loop; /* an engine's own */
+
+/* How long an engine waits for events at most: for safety only, as there is always one to come. */
+#define RX_PATIENCE_NS INT64_C(2000000000)
+
+/* All calls come from one thread, but for `wake`. */
+struct rx_engine {
+    const char *name;
+    bool peer;
+    const void *subject; /* what `open` may want to know */
+
+    /* Watches every end from now on. NULL: rig->failure says why. */
+    struct rx_loop *(*open)(const struct rx_engine *engine, struct rx_rig *rig);
+    /* Waits for events and calls rig->arrived for each byte, one read call for each. */
+    void (*turn)(struct rx_loop *loop);
+    /* Sends a byte from an end. */
+    void (*send)(struct rx_loop *loop, size_t index, unsigned char byte);
+    /* Lets a turn that waits, or the next one, return. Any thread. */
+    void (*wake)(struct rx_loop *loop);
+    void (*close)(struct rx_loop *loop);
+};
+
+/* Adds the cases of an engine. */
+void micro_rx_add_engine(const struct rx_engine *engine);
+
+/* For engines that read and write themselves: read(2) or recv(2) of a byte, and rig->arrived; failures go to the rig. */
+void rx_rig_read(struct rx_rig *rig, size_t index);
+void rx_rig_write(struct rx_rig *rig, size_t index, unsigned char byte);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,210 @@
+/*
+ * The reactors of reactor/rx_list.h as engines: an operation for each end's next byte, polled again when its waker was
+ * woken, as a task on the executor is. The policies are the executor's defaults.
+ */
+#include <errno.h>
+#include <stdlib.h>
+
+#include "bench/micro_list.h"
+#include "bench/micro_rx.h"
+#include "executor/executor.h"
+#include "reactor/reactor.h"
+
+struct slot {
+    struct rx_loop *loop;
+    struct rx_op receive, send;
+    struct rx_source *in, *out; /* out: NULL if nobody sends here */
+    unsigned char received, sent;
+    bool receiving, sending; /* under way */
+    bool ready;              /* in the loop's list */
+    struct slot *next_ready;
+};
+
+struct rx_loop {
+    const struct rx_ops *ops;
+    struct rx *rx;
+    struct rx_rig *rig;
+    struct slot *ready, **ready_end; /* whose waker was woken, in this order */
+    struct slot slots[];
+};
+
+/* ---- wakers: woken by the one thread, within wait ---- */
+
+static void waker_clone(void *data) {
+    (void)data;
+}
+
+static void waker_drop(void *data) {
+    (void)data;
+}
+
+static void waker_wake(void *data) {
+    struct slot *slot = data;
+    struct rx_loop *loop = slot->loop;
+    if (!slot->ready) {
+        slot->ready = true;
+        slot->next_ready = NULL;
+        *loop->ready_end = slot;
+        loop->ready_end = &slot->next_ready;
+    }
+}
+
+static const struct sy_waker_vtable waker_vtable = {waker_clone, waker_wake, waker_wake, waker_drop};
+
+static bool is_done(struct slot *slot, struct rx_op *op) {
+    struct sy_waker waker = {&waker_vtable, slot};
+    return slot->loop->ops->poll(slot->loop->rx, op, &waker) == RX_DONE;
+}
+
+/* ---- bytes ---- */
+
+static void begin_receive(struct slot *slot) {
+    rx_op_init(&slot->receive, slot->loop->rig->sockets ? RX_RECV : RX_READ, slot->in, &slot->received, 1);
+    slot->receiving = true;
+}
+
+/* Takes bytes until there are none. */
+static void receive(struct slot *slot) {
+    struct rx_rig *rig = slot->loop->rig;
+    while (!rig->failure && is_done(slot, &slot->receive)) {
+        slot->receiving = false;
+        if (slot->receive.result != 1) {
+            rig->failure = "a byte cannot be read";
+            return;
+        }
+        rig->arrived(rig, (size_t)(slot - slot->loop->slots), slot->received);
+        begin_receive(slot);
+    }
+}
+
+static void finish_send(struct slot *slot) {
+    slot->sending = !is_done(slot, &slot->send);
+    if (!slot->sending && slot->send.result != 1) {
+        slot->loop->rig->failure = "a byte cannot be written";
+    }
+}
+
+static void ours_send(struct rx_loop *loop, size_t index, unsigned char byte) {
+    struct slot *slot = &loop->slots[index];
+    slot->sent = byte;
+    rx_op_init(&slot->send, loop->rig->sockets ? RX_SEND : RX_WRITE, slot->out, &slot->sent, 1);
+    finish_send(slot);
+}
+
+static void ours_turn(struct rx_loop *loop) {
+    int events = loop->ops->wait(loop->rx, RX_PATIENCE_NS);
+    if (events < 0) {
+        loop->rig->failure = "the reactor cannot wait";
+    }
+    while (loop->ready && !loop->rig->failure) {
+        struct slot *slot = loop->ready;
+        loop->ready = slot->next_ready;
+        loop->ready_end = loop->ready ? loop->ready_end : &loop->ready;
+        slot->ready = false;
+        if (slot->sending) {
+            finish_send(slot);
+        }
+        receive(slot);
+    }
+}
+
+static void ours_wake(struct rx_loop *loop) {
+    loop->ops->wake(loop->rx);
+}
+
+/* ---- life ---- */
+
+/* A completion back end ends a cancelled operation later. */
+static void cancel(struct slot *slot, struct rx_op *op) {
+    const struct rx_ops *ops = slot->loop->ops;
+    if (ops->cancel(slot->loop->rx, op) == RX_PENDING) {
+        while (!is_done(slot, op)) {
+            ops->wait(slot->loop->rx, RX_PATIENCE_NS);
+        }
+    }
+}
+
+static void ours_close(struct rx_loop *loop) {
+    for (size_t i = 0; i < loop->rig->count; i++) {
+        struct slot *slot = &loop->slots[i];
+        if (slot->receiving) {
+            cancel(slot, &slot->receive);
+        }
+        if (slot->sending) {
+            cancel(slot, &slot->send);
+        }
+        if (slot->out && slot->out != slot->in) {
+            loop->ops->deregister(loop->rx, slot->out);
+        }
+        if (slot->in) {
+            loop->ops->deregister(loop->rx, slot->in);
+        }
+    }
+    loop->ops->destroy(loop->rx);
+    free(loop);
+}
+
+static bool watch(struct rx_loop *loop, size_t index) {
+    struct slot *slot = &loop->slots[index];
+    const struct rx_end *end = &loop->rig->ends[index];
+    slot->loop = loop;
+    if (loop->ops->register_fd(loop->rx, end->in, &slot->in) != 0) {
+        slot->in = NULL;
+        return false;
+    }
+    if (loop->rig->sends && end->out != end->in) {
+        if (loop->ops->register_fd(loop->rx, end->out, &slot->out) != 0) {
+            slot->out = NULL;
+            return false;
+        }
+    } else if (loop->rig->sends) {
+        slot->out = slot->in;
+    }
+    begin_receive(slot);
+    receive(slot);
+    return true;
+}
+
+static struct rx_loop *ours_open(const struct rx_engine *engine, struct rx_rig *rig) {
+    struct sy_config defaults;
+    sy_config_init(&defaults);
+    struct rx_config config = {.batch = defaults.reactor_batch, .speculative = defaults.speculative_io};
+    struct rx_loop *loop = calloc(1, sizeof *loop + rig->count * sizeof loop->slots[0]);
+    if (!loop) {
+        rig->failure = "no memory";
+        return NULL;
+    }
+    loop->ops = engine->subject;
+    loop->rig = rig;
+    loop->ready_end = &loop->ready;
+    if (loop->ops->create(&loop->rx, &config) != 0) {
+        rig->failure = "the reactor cannot be made here";
+        free(loop);
+        return NULL;
+    }
+    for (size_t i = 0; i < rig->count; i++) {
+        if (!watch(loop, i)) {
+            rig->failure = "a descriptor cannot be registered";
+            ours_close(loop);
+            return NULL;
+        }
+    }
+    return loop;
+}
+
+void micro_rx_add(void) {
+    for (size_t i = 0; i < rx_count; i++) {
+        struct rx_engine *engine = malloc(sizeof *engine); /* as long as the cases, which are never taken back */
+        if (!engine) {
+            abort();
+        }
+        *engine = (struct rx_engine){.name = rx_all[i]->name,
+                                     .subject = rx_all[i],
+                                     .open = ours_open,
+                                     .turn = ours_turn,
+                                     .send = ours_send,
+                                     .wake = ours_wake,
+                                     .close = ours_close};
+        micro_rx_add_engine(engine);
+    }
+}

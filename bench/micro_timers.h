@@ -1,0 +1,44 @@
+/*
+ * The micro-benchmarks of timers: many started, and then fired or cancelled. Only the calls are timed, not the time until
+ * the timers are due.
+ */
+#ifndef STEALYARD_BENCH_MICRO_TIMERS_H
+#define STEALYARD_BENCH_MICRO_TIMERS_H
+
+#include "bench/micro_driver.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+struct timer_bench;
+
+struct timer_set; /* an implementation's own */
+
+/* Called on one thread. An implementation's timers are one-shot, made by `create` and used again and again. */
+struct timer_engine {
+    const char *name;
+    bool peer;
+
+    /* NULL: no memory, or too few descriptors. */
+    struct timer_set *(*create)(struct timer_bench *bench, size_t count);
+    /* Starts every timer i, to fire timeouts_ms[i] from now. */
+    void (*start_all)(struct timer_set *set, const uint16_t *timeouts_ms);
+    /* Fires those that are due; each calls timer_bench_fired. */
+    void (*fire)(struct timer_set *set);
+    /* Cancels every timer, in the given order. */
+    void (*cancel_all)(struct timer_set *set, const uint32_t *order);
+    void (*destroy)(struct timer_set *set);
+};
+
+/* Adds the cases of an implementation. */
+void micro_timers_add_engine(const struct timer_engine *engine);
+
+/* A timer fired. */
+void timer_bench_fired(struct timer_bench *bench, size_t index);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif
