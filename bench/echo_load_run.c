@@ -45,6 +45,8 @@ struct connection {
     unsigned char message[MESSAGE];
 };
 
+enum phase { GREET, WARM_UP, WINDOW, DRAIN, DONE };
+
 struct load {
     const struct echo_load_options *options;
     struct echo_load_result *result;
@@ -55,7 +57,7 @@ struct load {
     uint32_t lost;
     uint64_t pending; /* messages begun or due, and not answered */
 
-    enum { GREET, WARM_UP, WINDOW, DRAIN, DONE } phase;
+    enum phase phase;
     uint64_t phase_end_ns;
     uint64_t window_start_ns, window_end_ns; /* NEVER until they are known */
     uint64_t base_ns;                        /* open loop: when message 0 was due; NEVER until the warm-up */
@@ -288,7 +290,7 @@ static void give_up(struct load *l, uint64_t count, const char *what) {
     l->phase = DONE;
 }
 
-static void enter(struct load *l, int phase, uint64_t end_ns) {
+static void enter(struct load *l, enum phase phase, uint64_t end_ns) {
     l->phase = phase;
     l->phase_end_ns = end_ns;
 }
