@@ -197,11 +197,72 @@ static void the_senders_go(size_t variant) {
     }
 }
 
+/* ---- the last sender goes, or sends, just when the receiver is about to wait ---- */
+
+struct duel {
+    struct threads_rounds rounds;
+    struct sy_mpsc *channel;
+    struct counted_waker waker;
+};
+
+static void duel_send(struct duel *duel, uint64_t *random) {
+    uint64_t value = 7;
+    bool sends = check_random(random) % 2;
+    wait_a_moment(random);
+    CHECK(!sends || sy_mpsc_try_send(duel->channel, &value) == 0);
+    wait_a_moment(random);
+    sy_mpsc_drop_sender(duel->channel);
+}
+
+static void duel_receive(struct duel *duel, uint64_t *random) {
+    uint64_t value = 0;
+    struct sy_mpsc_recv recv;
+    wait_a_moment(random);
+    sy_mpsc_recv_init(&recv, duel->channel, &value);
+    do {
+        CHECK_EQ(wait_poll(&sy_mpsc_recv_type, &recv, &duel->waker, WAIT_FOREVER, random), SY_READY);
+    } while (recv.result == 0);
+    CHECK_EQ(recv.result, -EPIPE);
+    sy_mpsc_drop_receiver(duel->channel);
+}
+
+static void duel_member(size_t index, void *shared) {
+    struct duel *duel = shared;
+    uint64_t random = check_seed() + index, meetings = 0;
+    for (size_t i = 0;; i++) {
+        if (index == 0) {
+            CHECK_EQ(sy_mpsc_create(&duel->channel, sizeof(uint64_t), 1, NULL), 0);
+        }
+        if (!threads_round(&duel->rounds, &meetings, index, i)) {
+            break;
+        }
+        if (index == 0) {
+            duel_receive(duel, &random);
+        } else {
+            duel_send(duel, &random);
+        }
+        threads_meet(&duel->rounds, &meetings);
+    }
+    if (index == 0) {
+        sy_mpsc_drop_sender(duel->channel);
+        sy_mpsc_drop_receiver(duel->channel);
+    }
+}
+
+static void the_last_sender_meets_the_wait(size_t variant) {
+    (void)variant;
+    static struct duel duel;
+    duel = (struct duel){.rounds = threads_rounds_of(2, 200000)}; /* or a second */
+    threads_run(2, duel_member, &duel);
+    CHECK_EQ(duel.waker.references.raw, 0);
+}
+
 static const struct check_test tests[] = {
     {"all_arrive_in_each_senders_order", all_arrive_in_each_senders_order},
     {"sends_that_are_given_up_were_done_or_were_not", sends_that_are_given_up_were_done_or_were_not},
     {"the_receiver_goes", the_receiver_goes},
     {"the_senders_go", the_senders_go},
+    {"the_last_sender_meets_the_wait", the_last_sender_meets_the_wait},
 };
 
 int main(int argc, char **argv) {

@@ -10,7 +10,7 @@
  *      is no room. In the one order of head's changes each consume (Q13) is before, and seen here, or after, and sees
  *      WAITING: then the receiver comes for the lock. The cas fails if the tail moved meanwhile
  *   M2 fill, under the lock: fetch_add seq_cst of tail, which is Q1: with WAITING nobody else moves it
- *   M3 the list is empty, under the lock: fetch_and relaxed - WAITING, of both
+ *   M3 the receiver finds the list empty, under the lock: fetch_and relaxed - WAITING, of both
  *   M4 close, under the lock: fetch_or relaxed of tail. Only the receiver closes, and reads nothing through it; a
  *      sender's claim finds it in the word that it changes
  *   M5 clone: fetch_add relaxed, from a reference that exists. drop: fetch_sub acq_rel: the last sender sees what the
@@ -338,8 +338,7 @@ void sy_mpsc_send_drop(struct sy_mpsc_send *f) {
     pthread_mutex_lock(&channel->queue.lock);
     uint32_t state = waiter_look(&f->waiter);
     if (state == WAITER_WAITING) {
-        waker = waiter_leave(&f->waiter);
-        clear_if_empty(channel);
+        waker = waiter_leave(&f->waiter); /* the last, too, leaves WAITING to the receiver, who makes the next room */
     }
     pthread_mutex_unlock(&channel->queue.lock);
     sy_waker_drop(waker);
