@@ -28,16 +28,18 @@ func bpc(name, effort string, producers, consumers int) workload {
 
 // produce is the last producer but producers - 1.
 func produce(producers, consumers int, out chan<- uint64) {
-	handles := make([]chan uint64, 0, 1+consumers)
+	handles := make([]chan uint64, 0, consumers+1)
+	next := make(chan uint64, 1)
 	if producers > 1 {
-		next := make(chan uint64, 1)
 		go produce(producers-1, consumers, next)
-		handles = append(handles, next)
 	}
 	for i := 0; i < consumers; i++ {
 		consumed := make(chan uint64, 1)
 		go consume(consumed)
 		handles = append(handles, consumed)
+	}
+	if producers > 1 {
+		handles = append(handles, next)
 	}
 	out <- join(handles)
 }

@@ -17,7 +17,7 @@ func churn(name string, tasksPerWorker int, effort string) workload {
 		name: "churn_" + name,
 		summary: fmt.Sprintf("%d goroutines for each worker and half as many spots: pick one, wake who waits there, wait",
 			tasksPerWorker),
-		check:        "the turns, summed up over the tasks, which all ended",
+		check:        "the turns, summed up over the tasks, which all ended; no semaphore has a post left",
 		effort:       effort,
 		ops:          churnTurns,
 		opsPerWorker: true,
@@ -48,7 +48,10 @@ func churnIterate(seed uint64, tasks int, turns uint64) error {
 	for i := 0; i < tasks; i++ {
 		go func(i int) { ended <- churnTask(spots, l, i, newRandom(seed, i)) }(i)
 	}
-	return expect("turns", sumOf(ended, tasks), turns)
+	if err := expect("turns", sumOf(ended, tasks), turns); err != nil {
+		return err
+	}
+	return spots.expectEmpty()
 }
 
 func churnTask(spots semaphores, l *lots, i int, x random) (turns uint64) {

@@ -26,6 +26,15 @@ func newSemaphores(n, room int) semaphores {
 func (s semaphores) post(i int) { s[i] <- struct{}{} }
 func (s semaphores) wait(i int) { <-s[i] }
 
+// expectEmpty is for when all tasks have ended.
+func (s semaphores) expectEmpty() error {
+	left := 0
+	for i := range s {
+		left += len(s[i])
+	}
+	return expect("posts left over", uint64(left), 0)
+}
+
 // After the University of Waterloo's scheduling benchmarks, as the next three files.
 var cycleWorkloads = []workload{
 	cycle("many", manyTasks, cyclesMany, "core"),
@@ -39,7 +48,7 @@ func cycle(name string, ringsPerWorker, rounds int, effort string) workload {
 		name: "cycle_" + name,
 		summary: fmt.Sprintf("%d rings of 5 goroutines for each worker; a token goes round each %d times", ringsPerWorker,
 			rounds),
-		check:        "the waits, summed up over the tasks",
+		check:        "the waits, summed up over the tasks; no semaphore has a post left",
 		effort:       effort,
 		ops:          waterlooWork,
 		opsPerWorker: true,
@@ -57,7 +66,10 @@ func cycleIterate(rings, rounds int) error {
 	for i := 0; i < tasks; i += ringSize {
 		tokens.post(i)
 	}
-	return expect("waits", sumOf(ended, tasks), uint64(tasks*rounds))
+	if err := expect("waits", sumOf(ended, tasks), uint64(tasks*rounds)); err != nil {
+		return err
+	}
+	return tokens.expectEmpty()
 }
 
 func cycleTask(tokens semaphores, i, rounds int) (waits uint64) {

@@ -7,13 +7,13 @@ import (
 	"fmt"
 	"io"
 	"net"
-	"sync/atomic"
 )
 
 const (
 	echoConnections = 64
 	echoRounds      = 50
 	messageBytes    = 64
+	echoBuffer      = 4096 // what a far end takes at once
 )
 
 var echoWorkloads = []workload{{
@@ -37,20 +37,25 @@ func (m *message) fill(x *random) {
 // wire is a set of TCP connections on loopback with both ends here, the far ones of which echo.
 type wire struct {
 	clients []net.Conn
-	sources []random   // of the messages, one for each client
-	served  chan error // as many as clients, when those are closed
-	echoed  atomic.Uint64
+	sources []random    // of the messages, one for each client
+	served  chan served // as many as clients, when those are closed
 	sent    uint64
 }
 
-// openWire connects; Go sets TCP_NODELAY by itself. bufferBytes: what a server takes at once.
-func openWire(connections int, bufferBytes int, seed uint64) (*wire, error) {
+// served is what a far end did.
+type served struct {
+	echoed uint64 // bytes
+	err    error
+}
+
+// openWire connects; Go sets TCP_NODELAY by itself.
+func openWire(connections int, seed uint64) (*wire, error) {
 	listener, err := net.Listen("tcp4", "127.0.0.1:0")
 	if err != nil {
 		return nil, lacking{err}
 	}
 	defer listener.Close()
-	w := &wire{served: make(chan error, connections)}
+	w := &wire{served: make(chan served, connections)}
 	for i := 0; i < connections; i++ {
 		client, err := net.Dial("tcp4", listener.Addr().String())
 		if err != nil {
@@ -62,29 +67,30 @@ func openWire(connections int, bufferBytes int, seed uint64) (*wire, error) {
 		}
 		w.clients = append(w.clients, client)
 		w.sources = append(w.sources, newRandom(seed, i))
-		go func() { w.served <- echoConnection(server, bufferBytes, &w.echoed) }()
+		go func() {
+			echoed, err := echoConnection(server)
+			w.served <- served{echoed, err}
+		}()
 	}
 	return w, nil
 }
 
 // echoConnection sends back what it receives, until the stream ends.
-func echoConnection(conn net.Conn, bufferBytes int, echoed *atomic.Uint64) error {
+func echoConnection(conn net.Conn) (echoed uint64, err error) {
 	defer conn.Close()
-	buffer := make([]byte, bufferBytes)
+	buffer := make([]byte, echoBuffer)
 	for {
 		n, err := conn.Read(buffer)
 		if errors.Is(err, io.EOF) {
-			return nil
+			return echoed, nil
 		}
 		if err != nil {
-			return err
+			return echoed, err
 		}
 		if _, err := conn.Write(buffer[:n]); err != nil {
-			return err
+			return echoed, err
 		}
-		if echoed != nil {
-			echoed.Add(uint64(n))
-		}
+		echoed += uint64(n)
 	}
 }
 
@@ -92,20 +98,19 @@ func (w *wire) finish() error {
 	for _, client := range w.clients {
 		client.Close()
 	}
-	var failure error
+	echoed := uint64(0)
 	for range w.clients {
-		if err := <-w.served; err != nil && failure == nil {
-			failure = fmt.Errorf("server: %w", err)
+		far := <-w.served
+		if far.err != nil {
+			return fmt.Errorf("far end: %w", far.err)
 		}
+		echoed += far.echoed
 	}
-	if failure == nil {
-		failure = expect("bytes echoed", w.echoed.Load(), w.sent)
-	}
-	return failure
+	return expect("bytes echoed", echoed, w.sent)
 }
 
 func openEcho(r *run) (*opened, error) {
-	w, err := openWire(echoConnections, messageBytes, r.seed)
+	w, err := openWire(echoConnections, r.seed)
 	if err != nil {
 		return nil, err
 	}

@@ -13,7 +13,7 @@ func locality(name, what string, share bool) workload {
 	return workload{
 		name:         "locality_" + name,
 		summary:      "100 goroutines for each worker: count up 4 KiB, sit down in one of half as many seats, " + what,
-		check:        "turns, and the sum of all words",
+		check:        "turns, and the sum of all words; no semaphore has a post left",
 		effort:       "wide",
 		ops:          churnTurns,
 		opsPerWorker: true,
@@ -79,7 +79,10 @@ func (h *hall) iterate(seed uint64) error {
 	for i := 0; i < tasks; i++ {
 		go func(i int) { ended <- h.task(i, newRandom(seed, i)) }(i)
 	}
-	return expect("turns", sumOf(ended, tasks), h.lots.count*lotTurns)
+	if err := expect("turns", sumOf(ended, tasks), h.lots.count*lotTurns); err != nil {
+		return err
+	}
+	return h.woken.expectEmpty()
 }
 
 func (h *hall) task(i int, x random) (turns uint64) {

@@ -11,7 +11,6 @@ const (
 	mixedMessages    = 100 // on each
 	mixedInterval    = time.Millisecond
 	mixedHogSpin     = 200 * time.Microsecond
-	mixedBuffer      = 4096
 )
 
 var mixedWorkloads = []workload{{
@@ -25,7 +24,7 @@ var mixedWorkloads = []workload{{
 }}
 
 func openMixed(r *run) (*opened, error) {
-	w, err := openWire(mixedConnections, mixedBuffer, r.seed)
+	w, err := openWire(mixedConnections, r.seed)
 	if err != nil {
 		return nil, err
 	}

@@ -14,9 +14,8 @@ import (
 )
 
 const (
-	serveBuffer = 4096
-	serveGrace  = 5 * time.Second
-	httpText    = "Hello, world!"
+	serveGrace = 5 * time.Second
+	httpText   = "Hello, world!"
 )
 
 // serve runs until SIGTERM or SIGINT. Go raises the limit on open files to the most that is allowed by itself.
@@ -48,7 +47,7 @@ func serveEcho(ending context.Context, listener net.Listener) error {
 		if err != nil {
 			return err
 		}
-		go echoConnection(conn, serveBuffer, nil)
+		go echoConnection(conn)
 	}
 }
 

@@ -18,7 +18,7 @@ const (
 var spawnManyWorkloads = []workload{
 	{
 		name:    "spawn_many_local",
-		summary: "a goroutine starts 10,000 that count down; the last to end tells the main one",
+		summary: "10,000 goroutines started from the main one that count down; the last to end tells it",
 		check:   "each task ran once",
 		effort:  "core",
 		ops:     spawnManyTasks,
@@ -59,11 +59,9 @@ func spawnCountdown(tasks int64) error {
 	var left atomic.Int64
 	left.Store(tasks)
 	done := make(chan struct{})
-	go func() {
-		for i := int64(0); i < tasks; i++ {
-			go countDown(&left, done)
-		}
-	}()
+	for i := int64(0); i < tasks; i++ {
+		go countDown(&left, done)
+	}
 	<-done
 	return expectNoneLeft(&left)
 }
