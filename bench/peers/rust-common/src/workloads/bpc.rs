@@ -33,6 +33,6 @@ fn produce<R: Runtime>(producers: u64, consumers: u64) -> R::Task<u64> {
             })
         };
         let consumers: Vec<_> = (0..consumers).map(consume).collect();
-        sum_of::<R>(next.into_iter().chain(consumers)).await
+        sum_of::<R>(consumers.into_iter().chain(next)).await
     })
 }
