@@ -133,13 +133,18 @@ static void receiver_drop(void *future) {
 
 static const struct sy_future_type receiver_type = {"receiver", sizeof(struct receiver), receiver_poll, receiver_drop};
 
-static void traffic_spawn(struct sy_runtime *runtime, unsigned most, struct sy_join *joins) {
+/* The first has the creator's reference. */
+static void spawn_senders(struct sy_runtime *runtime, struct sy_join *joins) {
+    for (unsigned i = 1; i < TASKS; i++) {
+        sy_mpsc_clone_sender(traffic.channel);
+    }
     for (unsigned i = 0; i < TASKS; i++) {
-        if (i > 0) {
-            sy_mpsc_clone_sender(traffic.channel);
-        }
         CHECK_EQ(sy_spawn(runtime, &sender_type, &(struct sender){.number = i}, joins ? &joins[i] : NULL), 0);
     }
+}
+
+static void traffic_spawn(struct sy_runtime *runtime, unsigned most, struct sy_join *joins) {
+    spawn_senders(runtime, joins);
     CHECK_EQ(sy_spawn(runtime, &receiver_type, &(struct receiver){.most = most}, joins ? &joins[TASKS] : NULL), 0);
 }
 
@@ -198,12 +203,7 @@ static void the_runtime_ends_in_the_middle(size_t combo) {
 static void a_plain_thread_receives(size_t combo) {
     struct sy_runtime *runtime = support_runtime(combo);
     traffic_begin(2);
-    for (unsigned i = 0; i < TASKS; i++) {
-        if (i > 0) {
-            sy_mpsc_clone_sender(traffic.channel);
-        }
-        CHECK_EQ(sy_spawn(runtime, &sender_type, &(struct sender){.number = i}, NULL), 0);
-    }
+    spawn_senders(runtime, NULL);
     struct sy_mpsc_recv recv;
     uint64_t value;
     unsigned received = 0;

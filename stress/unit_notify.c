@@ -258,6 +258,34 @@ static void notify_one_is_neither_lost_nor_doubled(size_t variant) {
     sy_notify_destroy(&turns.notify);
 }
 
+/* The same where nobody waits: who finds no permit leaves at once. ThreadSanitizer sees if the permit does not order. */
+static void impatient_member(size_t index, void *shared) {
+    struct turns *turns = shared;
+    uint64_t random = check_seed() + index;
+    for (size_t taken = 0; taken < threads_scaled(5000);) {
+        struct sy_notified notified;
+        sy_notified_init(&notified, &turns->notify);
+        if (wait_poll(&sy_notified_type, &notified, &turns->wakers[index], 0, &random) == SY_READY) {
+            turns->plain++;
+            taken++;
+            sy_notify_one(&turns->notify);
+            sched_yield();
+        }
+    }
+}
+
+static void a_permit_hands_over_what_was_done(size_t variant) {
+    (void)variant;
+    static struct turns turns;
+    memset(&turns, 0, sizeof turns);
+    sy_notify_init(&turns.notify);
+    sy_notify_one(&turns.notify);
+    threads_run(2, impatient_member, &turns);
+    CHECK_EQ(turns.plain, 2 * threads_scaled(5000));
+    CHECK(permit(&turns.notify));
+    sy_notify_destroy(&turns.notify);
+}
+
 /*
  * A condition that is changed and told of with notify_waiters: whoever initialises, looks and then waits must see each
  * change. Some drop in between and try again.
@@ -330,6 +358,7 @@ static const struct check_test tests[] = {
     {"a_dropped_waiter_passes_nothing_on_that_all_got", a_dropped_waiter_passes_nothing_on_that_all_got},
     {"wakers_are_called_without_the_lock", wakers_are_called_without_the_lock},
     {"notify_one_is_neither_lost_nor_doubled", notify_one_is_neither_lost_nor_doubled},
+    {"a_permit_hands_over_what_was_done", a_permit_hands_over_what_was_done},
     {"notify_waiters_reaches_everybody", notify_waiters_reaches_everybody},
 };
 
