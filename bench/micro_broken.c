@@ -1,6 +1,6 @@
 /*
- * Faulty queues for the micro-benchmarks' driver: test_micro.py expects that each is found out by the run that would have
- * timed it. Each is a good one that does one operation in so many wrong.
+ * Queues for the test of the micro-benchmarks' driver. Faulty ones: test_micro.py expects that each is found out by the
+ * run that would have timed it; each is a good one that does one operation in so many wrong. And a good one with bounds.
  */
 #include "bench/micro_list.h"
 #include "bench/micro_queue.h"
@@ -54,6 +54,35 @@ static enum gq_status haunted_pop_batch(struct gq *queue, struct sy_node **items
     return status == GQ_EMPTY && is_time() ? GQ_RETRY : status;
 }
 
+static size_t capped_capacity; /* there is one queue at a time */
+
+static int capped_create(struct gq **out, const struct gq_config *config) {
+    capped_capacity = config->capacity;
+    return gq_mutex_create(out, config);
+}
+
+/* Racing pushers may go a little beyond, which does no harm here. */
+static enum gq_status capped_push(struct gq *queue, struct sy_node *item) {
+    return gq_mutex_length(queue) < capped_capacity ? gq_mutex_push(queue, item) : GQ_FULL;
+}
+
+static enum gq_status capped_push_batch(struct gq *queue, struct sy_node *const *items, size_t n, size_t *pushed) {
+    size_t length = gq_mutex_length(queue);
+    size_t room = length < capped_capacity ? capped_capacity - length : 0;
+    gq_mutex_push_batch(queue, items, n < room ? n : room, pushed);
+    return *pushed > 0 ? GQ_OK : GQ_FULL;
+}
+
+static const struct gq_ops capped_ops = {.name = "capped",
+                                         .order = "FIFO",
+                                         .bounded = true,
+                                         .create = capped_create,
+                                         .destroy = gq_mutex_destroy,
+                                         .push = capped_push,
+                                         .push_batch = capped_push_batch,
+                                         .pop_batch = gq_mutex_pop_batch};
+MICRO_QUEUE_STAMP(capped, false)
+
 #define BROKEN_QUEUE(what, push_function, pop_function)                                                                \
     static const struct gq_ops what##_ops = {.name = #what,                                                            \
                                              .order = "FIFO",                                                          \
@@ -73,4 +102,5 @@ void micro_broken_add(void) {
     micro_queue_add(&doubles_bodies);
     micro_queue_add(&reorders_bodies);
     micro_queue_add(&haunted_bodies);
+    micro_queue_add(&capped_bodies);
 }

@@ -50,8 +50,10 @@ const struct micro_case *micro_case_at(size_t index) {
 }
 
 unsigned micro_next_rung(unsigned n, unsigned most) {
+    unsigned processors = micro_processors();
+    unsigned next = n < processors && processors < n * 2 ? processors : n * 2;
     if (n >= most) {
         return 0;
     }
-    return n * 2 < most ? n * 2 : most;
+    return next < most ? next : most;
 }

@@ -96,7 +96,7 @@ const struct micro_case *micro_case_at(size_t index);
 /* Processors that this process may run on. */
 unsigned micro_processors(void);
 
-/* The next rung above `n` of the thread counts to measure: 1, 2, 4, … and last `most`; 0 past it. */
+/* The next rung above `n` of the thread counts to measure: powers of two, the processors, and last `most`; 0 past it. */
 unsigned micro_next_rung(unsigned n, unsigned most);
 
 /* ---- threads ---- */

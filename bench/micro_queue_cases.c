@@ -23,8 +23,8 @@ static void add_alone(const struct micro_queue_bodies *bodies) {
     one.core = true;
     one.parameters = (struct micro_parameters){.depth = 1};
     micro_add(&one, "pairs/1");
+    one.core = false;
     for (size_t i = 0; i < sizeof bursts / sizeof bursts[0]; i++) {
-        one.core = i == 0;
         one.parameters.depth = bursts[i];
         micro_add(&one, "burst/%zu", bursts[i]);
     }
@@ -50,7 +50,8 @@ static void add_ladder(const struct micro_queue_bodies *bodies, unsigned process
     for (size_t i = 0; i < 2; i++) {
         for (unsigned n = 1; n > 0; n = micro_next_rung(n, 2 * processors)) {
             struct micro_parameters p = {.producers = n, .consumers = n, .batch = batches[i]};
-            add_transfer(bodies, p, true, n == 1 || n == processors, "");
+            bool core = n == processors || (i == 0 && (n == 1 || n == processors / 2));
+            add_transfer(bodies, p, true, core, "");
         }
     }
 }

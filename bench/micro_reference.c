@@ -117,15 +117,17 @@ void micro_reference_add(void) {
         const char *name;
         void (*run)(const struct micro_case *, const struct micro_extent *, struct micro_result *);
         bool scales;
+        unsigned core; /* up to so many threads */
     } rows[] = {
-        {"empty_loop", empty_run, false}, {"clock", clock_run, false},       {"fetch_add", fetch_add_run, true},
-        {"cas_loop", cas_run, true},      {"malloc_free", malloc_run, true},
+        {"empty_loop", empty_run, false, 1},   {"clock", clock_run, false, 0},
+        {"fetch_add", fetch_add_run, true, 2}, {"cas_loop", cas_run, true, 2},
+        {"malloc_free", malloc_run, true, 1},
     };
     unsigned most = 2 * micro_processors() > 2 ? 2 * micro_processors() : 2;
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         for (unsigned n = 1; n > 0; n = rows[i].scales ? micro_next_rung(n, most) : 0) {
             struct micro_case one = {.part = "reference", .measures = "duration", .run = rows[i].run, .x = n};
-            one.core = n <= 2;
+            one.core = n <= rows[i].core;
             one.axis = rows[i].scales ? "threads" : NULL;
             one.parameters.threads = n;
             micro_add(&one, "%s/%u", rows[i].name, n);

@@ -177,6 +177,17 @@ class Faults(unittest.TestCase):
         self.assertEqual(status, 0, errors)
 
 
+class Bounds(unittest.TestCase):
+    def test_a_bounded_queue_is_filled(self):
+        names = run("micro_broken", "--list-cases", "--benchmark_filter=/capacity:[0-9]+/").stdout.split()
+        self.assertEqual({name.rpartition("/")[2] for name in names}, {"capped"})
+        self.assertEqual({name.split("/")[-2] for name in names}, {"capacity:64", "capacity:1024"})
+        found, status, errors = measured("micro_broken", "^queue/.*/capped$", "--benchmark_min_time=0.02")
+        self.assertEqual(status, 0, errors)
+        self.assertGreater(max(entry["full"] for name, entry in found.items() if "/capacity:64/" in name), 0)
+        self.assertEqual(found["queue/pairs/1/capped"]["full"], 0)
+
+
 class Exact(unittest.TestCase):
     def test_what_is_counted(self):
         found, status, errors = measured("micro_counting", "^(queue/pairs/1/gq_mutex|deque/owner/depth:1/dq_chase_lev|"
