@@ -50,7 +50,7 @@ def micro_cases(binary):
     """The cases of micro, or of a peer's twin of it, with what each is about."""
     found = ask_program([binary, "--list-cases", "--json"])
     for case in found:
-        if not {"case", "part", "implementation", "core", "axis", "base"} <= set(case):
+        if not {"case", "part", "implementation", "core", "axis", "base", "measures"} <= set(case):
             raise Refusal(f"{binary} --list-cases --json: unusable output: {case}")
     return found
 

@@ -108,7 +108,7 @@ def load_echo(job, port, record):
         found = json.loads(out)
         record["latency_ns"], rate = found.pop("latency_ns"), float(found["per_s"])
         # The server's time is that of the warm-up too, so it is divided by those messages too.
-        record["iterations"], record["load"] = int(found.get("answered", found["messages"])), found
+        record["iterations"], record["load"] = int(found["answered"]), found
     except (ValueError, KeyError, TypeError) as problem:
         raise SampleFailure(f"echo_load: {describe_exit(code, err) if code else f'unusable output: {problem!r}'}"
                             ) from None

@@ -57,10 +57,10 @@ class Micro:
 
     def __init__(self, found, skipped):
         self.workloads, self.arms, self.cases = {}, {}, {}
+        self.listed = {name for part in plan.PARTS for name in inventory.names(found, f"{part}s")}
         program = built("bench", "micro")
         if program.exists():
-            ours = {name for part in plan.PARTS for name in inventory.names(found, f"{part}s")}
-            self.add(program, lambda case: case["implementation"] not in ours)
+            self.add(program, lambda case: case["peer"])
         else:
             skipped.append(f"micro-benchmarks: {program} is not built: apt-get install libbenchmark-dev")
 
@@ -83,7 +83,8 @@ class Micro:
         wanted = {name for names in chosen.values() for name in names} | set(peers)
         found = {}
         for name, arm in self.cases:
-            if arm in wanted or self.workloads[name].part == REFERENCE:
+            # What is ours and in no list (reference rows, the timers) cannot be chosen: it is always there.
+            if arm in wanted or (self.arms[arm].kind == "part" and arm not in self.listed):
                 found.setdefault(name, []).append(arm)
         return {name: [*arms, *([plan.CONTROL] if self.workloads[name].part != REFERENCE else [])]
                 for name, arms in found.items()}
@@ -121,7 +122,7 @@ class Selection:
         self._design(micro_peers)
 
     def _find_peers(self, say):
-        self.known_peers = [*peer_runtimes.RUNTIMES, peer_runtimes.MICRO, *self.micro.peers()]
+        self.known_peers = list(dict.fromkeys([*peer_runtimes.RUNTIMES, peer_runtimes.MICRO, *self.micro.peers()]))
         wanted = [] if self.args.peers == "none" else choose_names("peer", self.args.peers, [*self.known_peers, "none"])
         programs = [name for name in wanted if name in peer_runtimes.RUNTIMES or name == peer_runtimes.MICRO]
         runtimes, rust, skipped = peer_runtimes.find(programs, say)
