@@ -203,7 +203,7 @@ static void pingpong_run(const struct micro_case *one, const struct micro_extent
 /*
  * Accesses: (1) number, store release, by the waker before it wakes. Partner (2): load acquire, by the waiter after its
  * wait; so it reads the time that belongs to the number. (3) answer, store release, and (4) load acquire: only then the
- * waker writes the time anew.
+ * waker writes the time anew. (5) over, store relaxed, and (6) load relaxed: it says only that there is no more to come.
  */
 struct wake {
     const struct rx_engine *engine;
@@ -211,6 +211,7 @@ struct wake {
     struct rx_rig rig;
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 number; /* of the wake-up; 0: none yet */
     struct au64 sent_ns;
+    struct au32 over;                             /* the waker has had its last answer */
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 answer; /* the last number that the waiter saw */
 };
 
@@ -228,21 +229,21 @@ static void waker_body(struct wake *w, struct micro_thread *self) {
         au64_store_relaxed(&w->sent_ns, sent_ns);
         au64_store_release(&w->number, number); /* (1) */
         w->engine->wake(w->loop);
-        while (au64_load_acquire(&w->answer) < number && micro_goes_on(self)) { /* (4) */
+        while (au64_load_acquire(&w->answer) < number && !self->failure) { /* (4) */
             micro_pause(self);
             if (micro_now_ns() - sent_ns > (uint64_t)RX_PATIENCE_NS / 2) {
                 self->failure = "a wake-up was lost";
-                break;
             }
         }
         micro_count(&self->operations, 1);
     }
-    w->engine->wake(w->loop); /* so that the waiter, too, sees that it is over */
+    au32_store_relaxed(&w->over, 1); /* (5) */
+    w->engine->wake(w->loop);
 }
 
 static void waiter_body(struct wake *w, struct micro_thread *self) {
     uint64_t seen = 0;
-    while (micro_goes_on(self) && !w->rig.failure) {
+    while (!au32_load_relaxed(&w->over) && !w->rig.failure) { /* (6) */
         w->engine->turn(w->loop);
         uint64_t now_ns = micro_now_ns();
         uint64_t number = au64_load_acquire(&w->number); /* (2) */

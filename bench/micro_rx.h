@@ -51,6 +51,9 @@ struct rx_engine {
     void (*close)(struct rx_loop *loop);
 };
 
+/* Hand-written epoll. */
+extern const struct rx_engine rx_engine_epoll_raw;
+
 /* Adds the cases of an engine. */
 void micro_rx_add_engine(const struct rx_engine *engine);
 

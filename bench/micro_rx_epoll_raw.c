@@ -75,13 +75,16 @@ static void raw_wake(struct rx_loop *loop) {
     eventfd_write(loop->event_fd, 1);
 }
 
+const struct rx_engine rx_engine_epoll_raw = {
+    .name = "epoll_raw",
+    .peer = true,
+    .open = raw_open,
+    .turn = raw_turn,
+    .send = raw_send,
+    .wake = raw_wake,
+    .close = raw_close,
+};
+
 void micro_rx_epoll_raw_add(void) {
-    static const struct rx_engine engine = {.name = "epoll_raw",
-                                            .peer = true,
-                                            .open = raw_open,
-                                            .turn = raw_turn,
-                                            .send = raw_send,
-                                            .wake = raw_wake,
-                                            .close = raw_close};
-    micro_rx_add_engine(&engine);
+    micro_rx_add_engine(&rx_engine_epoll_raw);
 }

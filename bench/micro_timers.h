@@ -34,6 +34,9 @@ struct timer_engine {
 /* Adds the cases of an implementation. */
 void micro_timers_add_engine(const struct timer_engine *engine);
 
+/* The runtime's timers. */
+extern const struct timer_engine timer_engine_ours;
+
 /* A timer fired. */
 void timer_bench_fired(struct timer_bench *bench, size_t index);
 

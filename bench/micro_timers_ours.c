@@ -68,12 +68,15 @@ static void ours_destroy(struct timer_set *set) {
     free(set);
 }
 
+const struct timer_engine timer_engine_ours = {
+    .name = "sy_timers",
+    .create = ours_create,
+    .start_all = ours_start_all,
+    .fire = ours_fire,
+    .cancel_all = ours_cancel_all,
+    .destroy = ours_destroy,
+};
+
 void micro_timers_add(void) {
-    static const struct timer_engine engine = {.name = "sy_timers",
-                                               .create = ours_create,
-                                               .start_all = ours_start_all,
-                                               .fire = ours_fire,
-                                               .cancel_all = ours_cancel_all,
-                                               .destroy = ours_destroy};
-    micro_timers_add_engine(&engine);
+    micro_timers_add_engine(&timer_engine_ours);
 }

@@ -1,0 +1,125 @@
+/*
+ * Engines and timers that are wrong once in a while: test_micro_rx.py expects that each is found out by the run that would
+ * have timed it.
+ */
+#include <stdlib.h>
+#include <string.h>
+
+#include "bench/micro_list.h"
+#include "bench/micro_rx.h"
+#include "bench/micro_timers.h"
+
+enum { ONE_IN = 50, TIMERS_MOST = 100000 };
+
+static bool is_time(void) {
+    static SY_THREAD_LOCAL unsigned operations;
+    return ++operations % ONE_IN == 0;
+}
+
+/* ---- engines: hand-written epoll, and what it tells of is tampered with ---- */
+
+static void (*true_arrived)(struct rx_rig *rig, size_t index, unsigned char byte);
+
+static void loses_arrived(struct rx_rig *rig, size_t index, unsigned char byte) {
+    if (!is_time()) {
+        true_arrived(rig, index, byte);
+    }
+}
+
+static void alters_arrived(struct rx_rig *rig, size_t index, unsigned char byte) {
+    true_arrived(rig, index, is_time() ? (unsigned char)~byte : byte);
+}
+
+static struct rx_loop *loses_open(const struct rx_engine *engine, struct rx_rig *rig) {
+    true_arrived = rig->arrived;
+    rig->arrived = loses_arrived;
+    return rx_engine_epoll_raw.open(engine, rig);
+}
+
+static struct rx_loop *alters_open(const struct rx_engine *engine, struct rx_rig *rig) {
+    true_arrived = rig->arrived;
+    rig->arrived = alters_arrived;
+    return rx_engine_epoll_raw.open(engine, rig);
+}
+
+static void loses_wake(struct rx_loop *loop) {
+    if (!is_time()) {
+        rx_engine_epoll_raw.wake(loop);
+    }
+}
+
+/* ---- timers: the runtime's ---- */
+
+/* 59 ms too soon, of at least 60. */
+static void early_start_all(struct timer_set *set, const uint16_t *timeouts_ms) {
+    static uint16_t shorter_ms[TIMERS_MOST];
+    for (size_t i = 0; i < TIMERS_MOST; i++) {
+        shorter_ms[i] = (uint16_t)(timeouts_ms[i] - 59);
+    }
+    timer_engine_ours.start_all(set, shorter_ms);
+}
+
+/* One of them much later. */
+static void late_start_all(struct timer_set *set, const uint16_t *timeouts_ms) {
+    static uint16_t longer_ms[TIMERS_MOST];
+    memcpy(longer_ms, timeouts_ms, sizeof longer_ms);
+    longer_ms[TIMERS_MOST / 2] = UINT16_MAX;
+    timer_engine_ours.start_all(set, longer_ms);
+}
+
+/* Cancels one twice, and so another never. */
+static void deaf_cancel_all(struct timer_set *set, const uint32_t *order) {
+    static uint32_t wrong[TIMERS_MOST];
+    memcpy(wrong, order, sizeof wrong);
+    wrong[1] = wrong[0];
+    timer_engine_ours.cancel_all(set, wrong);
+}
+
+static struct timer_bench *the_bench;
+
+static struct timer_set *twice_create(struct timer_bench *bench, size_t count) {
+    the_bench = bench;
+    return timer_engine_ours.create(bench, count);
+}
+
+static void twice_fire(struct timer_set *set) {
+    timer_engine_ours.fire(set);
+    timer_bench_fired(the_bench, 0);
+}
+
+static void add_engines(void) {
+    static struct rx_engine loses, alters, sleeps;
+    loses = alters = sleeps = rx_engine_epoll_raw;
+    loses.name = "loses";
+    loses.open = loses_open;
+    alters.name = "alters";
+    alters.open = alters_open;
+    sleeps.name = "sleeps";
+    sleeps.wake = loses_wake;
+    micro_rx_add_engine(&loses);
+    micro_rx_add_engine(&alters);
+    micro_rx_add_engine(&sleeps);
+}
+
+static void add_timers(void) {
+    static struct timer_engine early, late, deaf, twice;
+    early = late = deaf = twice = timer_engine_ours;
+    early.name = "early";
+    early.start_all = early_start_all;
+    late.name = "late";
+    late.start_all = late_start_all;
+    deaf.name = "deaf";
+    deaf.cancel_all = deaf_cancel_all;
+    twice.name = "twice";
+    twice.create = twice_create;
+    twice.fire = twice_fire;
+    micro_timers_add_engine(&early);
+    micro_timers_add_engine(&late);
+    micro_timers_add_engine(&deaf);
+    micro_timers_add_engine(&twice);
+}
+
+void micro_broken_rx_add(void) {
+    add_engines();
+    add_timers();
+}

@@ -1,0 +1,128 @@
+#!/usr/bin/env python3
+# ctest-plain-only: yes
+"""The micro-benchmarks of reactors and timers: the same cases for each, sane figures, and faulty ones found out."""
+
+import collections
+import json
+import os
+import resource
+import subprocess
+import sys
+import unittest
+from pathlib import Path
+
+BUILD = Path(os.environ["STEALYARD_BUILD"]) / "bench"
+SAFETY_S = 120
+
+
+def run(program, *flags, **options):
+    return subprocess.run([BUILD / program, *flags], capture_output=True, text=True, timeout=SAFETY_S, check=False,
+                          **options)
+
+
+def measured(program, pattern, seconds):
+    """({name: entry}, exit status, stderr)"""
+    done = run(program, f"--benchmark_filter={pattern}", "--benchmark_format=json", f"--benchmark_min_time={seconds}")
+    return {entry["name"]: entry for entry in json.loads(done.stdout)["benchmarks"]}, done.returncode, done.stderr
+
+
+def shapes_by_implementation(**options):
+    shapes = collections.defaultdict(set)
+    for case in json.loads(run("micro", "--list-cases", "--json", "--benchmark_filter=^reactor/", **options).stdout):
+        shapes[case["implementation"]].add(case["shape"])
+    return shapes
+
+
+class Names(unittest.TestCase):
+    def test_every_reactor_and_peer_has_the_same_cases(self):
+        inventory = json.loads(run("workload", "--list", "--json").stdout)
+        shapes = shapes_by_implementation()
+        timers = {"timers/fire", "timers/cancel"}
+        ours = [entry["name"] for entry in inventory["reactors"]]
+        expected = shapes["epoll_raw"]
+        self.assertIn("bench/n:1000/a:100/w:1000", expected)
+        self.assertLessEqual({"pingpong/socketpair", "pingpong/pipe", "pingpong/tcp", "wake"}, expected)
+        for name in ours:
+            self.assertEqual(shapes[name], expected, name)
+        self.assertEqual(shapes["sy_timers"], timers)
+        for name in {"libuv", "libevent"} & set(shapes):
+            self.assertEqual(shapes[name], expected | timers, name)
+        self.assertLessEqual(set(shapes), {*ours, "epoll_raw", "sy_timers", "libuv", "libevent"})
+
+    def test_sizes_follow_the_limit_on_descriptors(self):
+        for limit, largest in ((1000, 1000), (5000, 2000), (15000, 7000)):
+            shapes = shapes_by_implementation(
+                preexec_fn=lambda limit=limit: resource.setrlimit(resource.RLIMIT_NOFILE, (limit, limit)))
+            sizes = {int(shape.split("/")[1].removeprefix("n:")) for shape in shapes["epoll_raw"]
+                     if shape.startswith("bench/")}
+            self.assertEqual(max(sizes), largest)
+        done = run("micro", "--list-cases",
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1000, 1000)))
+        self.assertIn("reactor/bench/n:10000 is left out: too few descriptors", done.stderr)
+
+    def test_too_few_descriptors_for_a_case(self):
+        done = run("micro", "--benchmark_filter=^reactor/bench/n:1000/a:1/w:100/epoll_raw$",
+                   preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1000, 1000)))
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("micro: reactor/bench/n:1000/a:1/w:100/epoll_raw: too few descriptors", done.stderr)
+
+
+class Runs(unittest.TestCase):
+    def test_every_case_runs(self):
+        names = run("micro", "--list-cases", "--benchmark_filter=^reactor/").stdout.split()
+        found, status, errors = measured("micro", "^reactor/", 0.002)
+        self.assertEqual(status, 0, errors)
+        self.assertEqual(set(found), set(names))
+        for name, entry in found.items():
+            self.assertGreater(entry["real_time"], 0, name)
+            if "/bench/" in name:
+                self.assertEqual(entry["full"], 0, name)  # the buffers hold what comes together
+
+    def test_the_bytes_of_one_run(self):
+        for active, writes in ((1, 100), (100, 1000)):
+            name = f"reactor/bench/n:100/a:{active}/w:{writes}/rx_epoll"
+            done = run("micro", f"--benchmark_filter=^{name}$", "--operations=1", "--benchmark_format=json")
+            (entry,) = json.loads(done.stdout)["benchmarks"]
+            self.assertEqual(entry["iterations"], active + writes)
+
+    def test_a_wake_up_takes_time(self):
+        found, status, errors = measured("micro", "^reactor/wake/", 0.1)
+        self.assertEqual(status, 0, errors)
+        for name, entry in found.items():
+            self.assertGreater(entry["latency_count"], 10, name)
+            self.assertGreater(entry["p50"], 500, name)  # two system calls and a switch cannot be had for less
+
+
+class Faults(unittest.TestCase):
+    """Engines that are wrong once in a while (bench/micro_broken_rx.c) do not get a figure."""
+
+    def expect(self, fault, shapes, message):
+        for shape in shapes:
+            name = f"reactor/{shape}/{fault}"
+            found, status, errors = measured("micro_broken", f"^{name}$", 0.1)
+            self.assertEqual(status, 1, f"{name} passed")
+            self.assertEqual(found[name]["error_message"], message)
+            self.assertIn(f"micro: {name}: {message}", errors)
+
+    def test_a_lost_event(self):
+        self.expect("loses", ("bench/n:100/a:1/w:100", "pingpong/tcp"), "an event was lost")
+
+    def test_another_byte(self):
+        self.expect("alters", ("bench/n:100/a:1/w:100",), "another byte came than was written")
+        self.expect("alters", ("pingpong/pipe",), "another byte came than was sent")
+
+    def test_a_lost_wake_up(self):
+        self.expect("sleeps", ("wake",), "a wake-up was lost")
+
+    def test_timers(self):
+        self.expect("early", ("timers/fire",), "a timer fired early")
+        self.expect("late", ("timers/fire",), "a timer did not fire when it was due")
+        self.expect("deaf", ("timers/cancel",), "a timer fired that was cancelled")
+        self.expect("twice", ("timers/fire",), "a timer fired twice, or was cancelled")
+
+
+if __name__ == "__main__":
+    if not (BUILD / "micro").exists():
+        print(f"SKIPPED: {BUILD / 'micro'} is not built (./stealyard setup installs Google Benchmark)")
+        sys.exit(77)
+    unittest.main(verbosity=2)
