@@ -49,6 +49,8 @@ def parser():
                       " --full of the same commit, build, machine and options, if there is one")
     made.add_argument("--resume", nargs="?", const="", metavar="DIR.partial",
                       help="go on with an interrupted run (default: the only one in --out)")
+    made.add_argument("--clang", action="store_true",
+                      help="what clang compiles instead of gcc (the front command builds and chooses it)")
     made.add_argument("--no-exact", action="store_true", help="leave out the figures that are counted, not timed")
     made.add_argument("--dry-run", action="store_true", help="print what would be measured and how long it would take")
     made.add_argument("--seed", type=int, help="seed of the order and the workloads (default: random, recorded)")
@@ -103,7 +105,7 @@ def open_writer(args, given, selection, described, resumed):
         say(f"going on with {path}: {len(writer.samples)} samples are there")
         return writer
     commit = (described["commit"] or "nocommit")[:10] + ("-dirty" if described["dirty"] else "")
-    name = f"{described['date'][:10]}-{machine.short_name(described)}-{commit}"
+    name = f"{described['date'][:10]}-{machine.short_name(described)}-{commit}" + ("-clang" if args.clang else "")
     state = {**resume.identity(args, selection, described), "described": described, "resumed": 0}
     return bundles.Writer.create(args.out, name, state)
 

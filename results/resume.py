@@ -64,6 +64,8 @@ def take_over(args, given, path, state):
     """The stored options; those given beside --resume must be the same."""
     differing = [f"--{name.replace('_', '-')} {state['options'].get(name)} then, {value} now"
                  for name, value in given.items() if name not in ELSEWHERE and state["options"].get(name) != value]
+    if state["options"].get("clang") and not args.clang:
+        differing.append("--clang then: give it again, it chooses the build")
     if differing:
         raise Refusal(f"{path} was begun with other options: {'; '.join(differing)}")
     for name, value in state["options"].items():

@@ -1,4 +1,4 @@
-"""Takes the samples of a selection, block by block, into a bundle's writer; those that are there are not taken again."""
+"""Takes the samples of a selection, block by block, into a bundle's writer; what is there is not taken again."""
 import design
 import plan
 import sample

@@ -79,7 +79,7 @@ class Workloads(Samples):
 
     def test_a_good_one(self):
         found = self.take(self.job())
-        self.assertEqual((found["failure"], found["skipped"], found["checked"], found["workers"]), (None, None, True, 3))
+        self.assertEqual([found[key] for key in ("failure", "skipped", "checked", "workers")], [None, None, True, 3])
         self.assertEqual((found["ops_per_iteration"], found["iterations"]), (1000, 20))
 
     def test_failed_check_and_crash(self):
@@ -163,7 +163,8 @@ class Servers(Samples):
         self.assertEqual((found["failure"], found["skipped"]), (None, "server: not on this machine"))
 
     def test_a_server_that_dies_is_to_blame_and_not_the_load(self):
-        self.assertEqual(self.take(self.job(), FAKE_DIE="3")["failure"], "server: exit code 3: server: not on this machine")
+        found = self.take(self.job(), FAKE_DIE="3")
+        self.assertEqual(found["failure"], "server: exit code 3: server: not on this machine")
 
     def test_an_unclean_end(self):
         self.assertIn("server: exit code 3", self.take(self.job(), FAKE_EXIT="3")["failure"])
