@@ -39,6 +39,25 @@ def styles(view, arms, ranked):
             for arm, style in found.items()}
 
 
+def strip_values(view, workload, cell, turn):
+    """(median, ends of its interval or None, every counted value) of a cell."""
+    values = [turn(cell, s["value_ns"]) for _, s in view.samples[workload["name"], cell["arm"]]
+              if s["block"] > 0 and s["value_ns"] is not None]
+    interval = cell["interval"] and sorted(turn(cell, end) for end in cell["interval"])
+    return turn(cell, cell["median_ns"]), interval, values
+
+
+def draw_strips(axes, colour, strips):
+    """All strips of one colour in three strokes: a line each would make the page thrice as large."""
+    ticks = [(x, end) for y, _, _, values in strips for value in values
+             for x, end in ((value, y - 0.2), (value, y + 0.2), (math.nan, math.nan))]
+    bars = [(x, y) for y, _, interval, _ in strips if interval for x in (*interval, math.nan)]
+    axes.plot(*zip(*ticks), color=colour, alpha=0.45, linewidth=0.8)
+    if bars:
+        axes.plot(*zip(*bars), color=colour, linewidth=1.8)
+    axes.plot([middle for _, middle, _, _ in strips], [y for y, _, _, _ in strips], "o", color=colour, markersize=5)
+
+
 def strip(view, workload):
     """Every counted sample of a workload as a tick, with the median and its interval: throughput, or the value."""
     name, timed = workload["name"], is_time(workload)
@@ -49,14 +68,11 @@ def strip(view, workload):
     title = f"{'Throughput' if timed else workload['measures'].capitalize()} of {name}"
     with Chart(title, 0.62 + 0.24 * len(cells), room_for(labels), 0.48) as chart:
         axes = chart.axes
+        by_colour = {}
         for y, cell in enumerate(cells):
-            colour = role_colour(view, cell["arm"], workload)
-            values = [turn(cell, s["value_ns"]) for _, s in view.samples[name, cell["arm"]]
-                      if s["block"] > 0 and s["value_ns"] is not None]
-            xs, ys = [x for value in values for x in (value, value, math.nan)], [y - 0.2, y + 0.2, math.nan] * len(values)
-            axes.plot(xs, ys, color=colour, alpha=0.45, linewidth=0.8)
-            interval = cell["interval"] and sorted(turn(cell, end) for end in cell["interval"])
-            mark(axes, turn(cell, cell["median_ns"]), y, interval, colour)
+            by_colour.setdefault(role_colour(view, cell["arm"], workload), []).append((y, cell))
+        for colour, found in by_colour.items():
+            draw_strips(axes, colour, [(y, *strip_values(view, workload, cell, turn)) for y, cell in found])
         name_rows(axes, labels)
         axes.set_xlim(left=0)
         axes.xaxis.set_major_locator(MaxNLocator(5))
@@ -247,9 +263,9 @@ def heat(view, title, workloads):
         axes = chart.axes
         for y, row in enumerate(rows):
             for x, one in enumerate(row["cells"]):
-                box = {"xy": (x - 0.5, y - 0.5), "width": 1, "height": 1, "linewidth": 0.8, "edgecolor": "white"}
+                box = {"xy": (x - 0.48, y - 0.46), "width": 0.96, "height": 0.92, "linewidth": 0}
                 if one["ratio"] is None:
-                    axes.add_patch(Rectangle(**{**box, "edgecolor": GREY}, facecolor="none", hatch="///", alpha=0.35))
+                    axes.add_patch(Rectangle(**box, edgecolor=GREY, facecolor="none", hatch="///", alpha=0.6))
                     continue
                 depth = 0.5 + one["depth"] / 200 * (1 if one["ratio"] > 1 else -1)
                 axes.add_patch(Rectangle(**box, facecolor=colours(depth)))

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 import numpy as np
 import scipy.stats
 
-RESAMPLES = 9999
+RESAMPLES = 4999
 LEVEL = 0.95
 TRIM = 0.2
 # Below this the bootstrap has too few distinct resamples to say anything at 95 %.

@@ -110,7 +110,8 @@ def make(queues=("gq_mutex", "gq_ring"), deques=("dq_chase_lev", "dq_mutex"), re
     content = plan.describe([*every[:1], control, *every[1:]], cells, workloads, arms[0].id, seed, 2)
     content.update(blocks=blocks, budget_ms=20, skipped=["peer nginx: nginx is missing: apt-get install nginx-light"],
                    left_out=[], design="star", resumed=0, exists=exists(chosen, peers, workloads))
-    by_id, defaults = {arm.id: arm for arm in (*every, control)}, {w["name"]: w["default"] for w in content["workloads"]}
+    by_id = {arm.id: arm for arm in (*every, control)}
+    defaults = {w["name"]: w["default"] for w in content["workloads"]}
     samples = []
     for block in range(blocks + 1):
         for name, arm in plan.order_of_block(cells, seed, block):

@@ -2,7 +2,7 @@
 import math
 
 from plan import CONTROL
-from stats import EQUIVALENCE
+from stats import BETTER, EQUIVALENCE, WORSE
 from view import (anchor, interval_text, is_time, number_text, rate_text, ratio_text, throughput, time_text)
 
 TAILS = ("p99.9", "p99", "p90")
@@ -38,9 +38,16 @@ def heat_cell(view, workload, arm):
                 "title": f"{name}, {arm}: measured, but there is no default to hold it against"}
     depth = min(1.0, abs(math.log(versus["ratio"])) / math.log(HEAT_REACH))
     return {**found, "kind": "faster" if versus["ratio"] < 1 else "slower", "ratio": versus["ratio"],
-            "text": ratio_text(versus["ratio"]), "depth": round(100 * depth), "verdict": versus["verdict"],
+            "text": ratio_text(versus["ratio"]), "depth": round(100 * depth), "certainty": certainty(versus),
             "title": f"{name}, {arm}: {ratio_text(versus['ratio'])} {interval_text(versus['interval'])},"
                      f" {versus['verdict']}, {cell['n']} samples"}
+
+
+def certainty(versus):
+    """"b": better or worse in the whole family of comparisons; "": by its own interval; "u": not even that."""
+    if versus["verdict"] in (BETTER, WORSE):
+        return "b"
+    return "" if versus["interval"] and not versus["interval"][0] <= 1 <= versus["interval"][1] else "u"
 
 
 def heat_groups(view):
@@ -211,7 +218,8 @@ def counter_table(view):
 
 def exact_rows(view):
     """The counted figures; `href` leads to the timed samples of the same cell where there are any."""
-    return [{**row, "values": [number_text(row[field]) for field in EXACT_FIELDS], "sort": [row[f] for f in EXACT_FIELDS],
+    return [{**row, "values": [number_text(row[field]) for field in EXACT_FIELDS],
+             "sort": [row[field] for field in EXACT_FIELDS],
              "href": anchor(row["workload"], row["arm"]) if (row["workload"], row["arm"]) in view.samples else None}
             for row in view.bundle.exact or ()]
 

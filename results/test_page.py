@@ -28,7 +28,8 @@ function look(frame) {
   found.unfolded = width();
   found.fetched = view.performance.getEntriesByType("resource").map((entry) => entry.name)
     .filter((name) => !name.startsWith("data:"));
-  found.invisible = [...page.querySelectorAll("figure svg")].filter((svg) => svg.getBoundingClientRect().height < 20).length;
+  const flat = (svg) => svg.getBoundingClientRect().height < 20;
+  found.invisible = [...page.querySelectorAll("figure svg")].filter(flat).length;
   found.charts = page.querySelectorAll("figure svg").length;
   const head = page.querySelector(".sortable th:nth-child(3)");
   const column = () => [...head.closest("table").tBodies[0].rows].map((row) => Number(row.cells[2].dataset.sort));

@@ -100,8 +100,8 @@ class Agreement(unittest.TestCase):
                 self.assertLessEqual(seen / TRIALS, rate + 3 * (rate / TRIALS) ** 0.5)
 
     def test_most_by_chance_is_a_quantile(self):
-        self.assertEqual([stats.most_by_chance(chances) for chances in ([], [0.01], [0.5], [0.05] * 20, [0.005] * 1000)],
-                         [0, 0, 1, 3, 9])
+        cases = ([], [0.01], [0.5], [0.05] * 20, [0.005] * 1000)
+        self.assertEqual([stats.most_by_chance(chances) for chances in cases], [0, 0, 1, 3, 9])
 
 
 class Refused(unittest.TestCase):

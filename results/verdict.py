@@ -74,15 +74,15 @@ def micro_peer_sentence(view, kind):
 
 
 def answer(found):
-    """Whether the order in isolation predicts that under the runtime, from tau and its interval."""
-    (low, high), tau = found["interval"], found["tau"]
+    """Whether the order in isolation predicts that under the runtime, from the least and the most that tau can be."""
+    low, high = found["interval"]
     if low >= 0.5:
         return "Yes, mostly"
-    if low > 0:
-        return "In part"
     if high < 0:
         return "No, rather the reverse"
-    return "Not beyond doubt" if tau > 0.3 else "No sign of it"
+    if high < 0.5:
+        return "Hardly"
+    return "In part" if low > 0 else "Not settled"
 
 
 def transfer_answer(found, kind):
@@ -90,8 +90,8 @@ def transfer_answer(found, kind):
         return f"That cannot be said, because fewer than two {kind}s were measured at both levels."
     agreeing = found["pairs"] - len(found["flips"])
     if not found["enough"]:
-        text = (f"Too few to say, with {plural(len(found['parts']), kind)} (it takes {MIN_PARTS}, and {MIN_BLOCKS} blocks):"
-                f" the order agrees in {agreeing} of {plural(found['pairs'], 'pair')}.")
+        text = (f"Too few to say, with {plural(len(found['parts']), kind)} (it takes {MIN_PARTS}, and {MIN_BLOCKS}"
+                f" blocks): the order agrees in {agreeing} of {plural(found['pairs'], 'pair')}.")
     elif found["tau"] is None:
         text = "That cannot be said, because all are equal at one of the levels."
     else:
@@ -141,8 +141,8 @@ def disturbed_sentence(summary):
     text = (f"{summary['disturbed']:,} of {counted:,} counted samples are marked as disturbed by other processes or the"
             " hypervisor; they are kept.")
     if 2 * summary["disturbed"] > counted:
-        return line("DISTURBED RUN:", f"{text} Measure again on a quiet machine before you believe a figure of this one.",
-                    "raw")
+        text += " Measure again on a quiet machine before you believe a figure of this one."
+        return line("DISTURBED RUN:", text, "raw")
     return line("Disturbance:", text, "raw")
 
 
@@ -150,7 +150,8 @@ def coverage(view):
     """{measured, possible} cells of combination × workload, and the workloads that were not measured at all."""
     exists, plan = view.plan["exists"], view.plan
     known = set(exists["workloads"])
-    combinations = {name for name, arm in view.arms.by_id.items() if arm["kind"] == "combination" and not arm["dynamic"]}
+    combinations = {name for name, arm in view.arms.by_id.items()
+                    if arm["kind"] == "combination" and not arm["dynamic"]}
     measured = sum(name in known and arm in combinations and cell["n"] > 0
                    for (name, arm), cell in view.cells.items())
     possible = len(exists["queues"]) * len(exists["deques"]) * len(exists["reactors"]) * len(known)
