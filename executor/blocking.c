@@ -179,15 +179,18 @@ static int start_thread(struct sy_runtime *runtime) {
     return 0;
 }
 
-/* Under the lock. A job that an existing thread will come to needs no new one, so a failure to start it is none. */
-static int submit(struct sy_runtime *runtime, struct sy_task *task) {
+/*
+ * Under the lock. A job that an existing thread will come to needs no new one, so a failure to start it is none. `*signal`:
+ * an idle thread is to be told, without the lock, which it would otherwise wait for at once.
+ */
+static int submit(struct sy_runtime *runtime, struct sy_task *task, bool *signal) {
     struct blocking *blocking = &runtime->blocking;
     if (blocking->closed) {
         return -ESHUTDOWN;
     }
     put(blocking, task);
-    if (blocking->idle >= blocking->depth) {
-        pthread_cond_signal(&blocking->work);
+    *signal = blocking->idle >= blocking->depth;
+    if (*signal) {
         return 0;
     }
     int error = blocking->threads < runtime->config.blocking_threads ? start_thread(runtime) : 0;
@@ -215,8 +218,12 @@ int sy_spawn_blocking(struct sy_runtime *runtime, const struct sy_future_type *t
     if (blocking->ended && !blocking->closed) { /* once closed, only blocking_close joins */
         join_ended(blocking);
     }
-    int error = submit(runtime, task);
+    bool signal = false;
+    int error = submit(runtime, task, &signal);
     pthread_mutex_unlock(&blocking->lock);
+    if (signal) {
+        pthread_cond_signal(&blocking->work);
+    }
     if (error) {
         free(task);
         if (join) {
