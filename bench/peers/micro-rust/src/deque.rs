@@ -1,0 +1,201 @@
+//! What is timed of a deque: the loops of bench/micro_dq.c.
+//!
+//! An operation is an item that came out, by whomever; of the empty polls, a poll. The owner with thieves pushes bursts
+//! and pops half of each; a thief takes up to half of what there is into a deque of its own and empties that.
+
+use crate::case::Parameters;
+use crate::driver::{count, run_alone, Extent, Outcome, Team, Thread};
+use crate::item::{Pool, Pools, Reference};
+use crate::queue::Missed;
+use std::sync::Mutex;
+
+const ROUND: usize = 1024;
+const BURST: usize = 64;
+pub const CAPACITY_DEFAULT: usize = 256;
+
+/// The owner's end. Thieves always take the oldest.
+pub trait Deque: Send {
+    const NAME: &'static str;
+    const BOUNDED: bool;
+    /// The owner's pop gives the newest, else the oldest.
+    const LIFO: bool;
+    type Stealer: Sync;
+
+    /// With room for so many, if it is bounded.
+    fn new(capacity: usize) -> Self;
+    fn stealer(&self) -> Self::Stealer;
+    /// False: full.
+    fn push(&self, item: Reference) -> bool;
+    fn pop(&self) -> Option<Reference>;
+    /// Half of what there is, and at most `max` with the one returned; the rest goes into `own`.
+    fn steal(victim: &Self::Stealer, own: &Self, max: usize) -> Result<Reference, Missed>;
+}
+
+/// Pushes up to `n`; returns how many went in.
+#[inline]
+fn push_some<D: Deque>(deque: &D, pool: &Pool, thread: &Thread, n: usize) -> usize {
+    for pushed in 0..n {
+        let Some(item) = pool.next(0) else {
+            count(&thread.counters.held, 1);
+            return pushed;
+        };
+        if !deque.push(item) {
+            item.take_back();
+            count(&thread.counters.full, 1);
+            return pushed;
+        }
+        pool.count_pushed(1);
+    }
+    n
+}
+
+#[inline]
+fn take(thread: &Thread, item: Reference) {
+    if !item.take() {
+        thread.fail("an item came out twice");
+    }
+}
+
+/// Pops up to `n` and works on each; returns how many there were.
+#[inline]
+fn pop_some<D: Deque>(deque: &D, thread: &mut Thread, n: usize) -> usize {
+    let mut popped = 0;
+    while popped < n {
+        let Some(item) = deque.pop() else { break };
+        take(thread, item);
+        popped += 1;
+        thread.work();
+    }
+    popped
+}
+
+// ---- the owner alone ----
+
+/// Empties a deque that nobody else uses, and sees that the order is the one claimed.
+fn pop_in_order<D: Deque>(deque: &D, pool: &Pool, thread: &Thread, n: usize) {
+    for i in 0..n as u64 {
+        let expected = if D::LIFO { pool.pushed() - i } else { pool.pushed() - n as u64 + 1 + i };
+        let Some(item) = deque.pop() else {
+            return thread.fail("an item was lost");
+        };
+        if item.sequence() != expected {
+            thread.fail("the owner's items came out in another order");
+        }
+        take(thread, item);
+    }
+    count(&thread.counters.operations, n as u64);
+}
+
+fn fill_and_empty<D: Deque>(deque: &D, pool: &Pool, thread: &Thread, depth: usize, no_room: &'static str) {
+    if push_some(deque, pool, thread, depth) < depth {
+        return thread.fail(no_room);
+    }
+    pop_in_order(deque, pool, thread, depth);
+}
+
+pub fn owner<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
+    let pools = Pools::new(1);
+    let deque = D::new(parameters.capacity);
+    run_alone(0, extent, |thread| {
+        for _ in 0..ROUND.div_ceil(parameters.depth) {
+            if !thread.has_failed() {
+                fill_and_empty(&deque, pools.of(0), thread, parameters.depth, "the deque has no room");
+            }
+        }
+    })
+}
+
+/// A new deque, of the smallest capacity that can be chosen, filled and emptied.
+pub fn growth<D: Deque>(_parameters: &Parameters, extent: &Extent) -> Outcome {
+    let pools = Pools::new(1);
+    run_alone(0, extent, |thread| fill_and_empty(&D::new(2), pools.of(0), thread, ROUND, "the deque does not grow"))
+}
+
+pub fn empty_pop<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
+    let deque = D::new(parameters.capacity);
+    run_alone(0, extent, |thread| {
+        for _ in 0..ROUND {
+            if deque.pop().is_some() {
+                thread.fail("an empty deque is not empty");
+            }
+        }
+        count(&thread.counters.operations, ROUND as u64);
+    })
+}
+
+pub fn empty_steal<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
+    let (deque, own) = (D::new(parameters.capacity), D::new(parameters.capacity));
+    let stealer = deque.stealer();
+    run_alone(0, extent, |thread| {
+        for _ in 0..ROUND {
+            if !matches!(D::steal(&stealer, &own, 1), Err(Missed::Empty)) {
+                thread.fail("an empty deque is not empty");
+            }
+        }
+        count(&thread.counters.operations, ROUND as u64);
+    })
+}
+
+// ---- with thieves ----
+
+fn own<D: Deque>(deque: &D, pool: &Pool, thread: &mut Thread) {
+    while thread.goes_on() {
+        let pushed = push_some(deque, pool, thread, BURST);
+        let popped = pop_some(deque, thread, BURST / 2);
+        count(&thread.counters.operations, popped as u64);
+        if pushed + popped == 0 {
+            thread.pause();
+        }
+    }
+}
+
+fn steal<D: Deque>(victim: &D::Stealer, parameters: &Parameters, thread: &mut Thread) {
+    let own = D::new(parameters.capacity);
+    while thread.goes_on() {
+        let missed = match D::steal(victim, &own, parameters.batch) {
+            Ok(item) => {
+                take(thread, item);
+                thread.work();
+                let n = 1 + pop_some(&own, thread, usize::MAX) as u64;
+                count(&thread.counters.stolen, n);
+                count(&thread.counters.operations, n);
+                continue;
+            }
+            Err(Missed::Empty) => &thread.counters.empty,
+            Err(Missed::Retry) => &thread.counters.retry,
+        };
+        count(missed, 1);
+        thread.pause();
+    }
+}
+
+pub fn thieves<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
+    let pools = Pools::new(1);
+    let deque = D::new(parameters.capacity);
+    let stealer = deque.stealer();
+    let deque = Mutex::new(deque); // locked by the owner once, for as long as it runs
+    let team = Team {
+        threads: 1 + parameters.threads,
+        leaders: 1,
+        counts: [true, true],
+        pinned: parameters.pinned,
+        work_ns: parameters.work_ns,
+    };
+    let figures = team.run(extent, |thread| {
+        if thread.is_leader {
+            own(&*deque.lock().unwrap(), pools.of(0), thread);
+        } else {
+            steal::<D>(&stealer, parameters, thread);
+        }
+    })?;
+    let deque = deque.into_inner().unwrap();
+    let mut popped = figures.all_operations;
+    while let Some(item) = deque.pop() {
+        if !item.take() {
+            return Err("an item came out twice");
+        }
+        popped += 1;
+    }
+    pools.check(popped)?;
+    Ok(figures)
+}

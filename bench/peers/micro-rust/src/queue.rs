@@ -1,0 +1,289 @@
+//! What is timed of a queue: the loops of bench/micro_queue.h.
+//!
+//! An operation is an item that went through the queue, pushed and popped; of "empty", a pop of an empty queue.
+
+use crate::case::Parameters;
+use crate::driver::{count, run_alone, Extent, Failure, Figures, Outcome, Team, Thread};
+use crate::item::{Pools, Reference};
+use std::time::Instant;
+
+const ROUND: usize = 1024;
+const CAPACITY_DEFAULT: usize = 8192;
+const RETRIES_MOST: u32 = 1 << 20;
+
+pub enum Missed {
+    Empty,
+    Retry,
+}
+
+/// All of these are first in, first out.
+pub trait Queue: Sync {
+    const NAME: &'static str;
+    const BOUNDED: bool;
+    /// What a thread needs of its own.
+    type Local;
+
+    fn new(capacity: usize) -> Self;
+    fn attach(&self) -> Self::Local;
+    /// False: full.
+    fn push(&self, item: Reference) -> bool;
+    fn pop(&self) -> Result<Reference, Missed>;
+    /// Adds up to `n`, at least one, to `items`.
+    fn pop_batch(&self, _local: &Self::Local, n: usize, items: &mut Vec<Reference>) -> Result<(), Missed> {
+        items.push(self.pop()?);
+        while items.len() < n {
+            match self.pop() {
+                Ok(item) => items.push(item),
+                Err(_) => break,
+            }
+        }
+        Ok(())
+    }
+}
+
+/// A queue under load. The pools stand last: the queue is dropped before the items that it may still refer to.
+struct Load<'a, Q> {
+    queue: Q,
+    parameters: &'a Parameters,
+    /// Of the schedule.
+    start: Instant,
+    pools: Pools,
+}
+
+/// What a thread knows: its part of the queue, and the newest sequence number seen of each producer.
+struct Seat<Q: Queue> {
+    local: Q::Local,
+    last: Vec<u64>,
+}
+
+/// Notes that an item came out; Err: what is wrong with that.
+#[inline]
+fn take(last: &mut [u64], item: Reference) -> Result<(), Failure> {
+    let last = &mut last[item.producer()];
+    let in_order = item.sequence() > *last;
+    *last = item.sequence();
+    if !item.take() {
+        return Err("an item came out twice");
+    }
+    if in_order {
+        Ok(())
+    } else {
+        Err("a producer's items came out in another order")
+    }
+}
+
+impl<'a, Q: Queue> Load<'a, Q> {
+    fn new(parameters: &'a Parameters, pushers: usize) -> Self {
+        let capacity = if parameters.capacity > 0 { parameters.capacity } else { CAPACITY_DEFAULT };
+        Load { queue: Q::new(capacity), parameters, start: Instant::now(), pools: Pools::new(pushers) }
+    }
+
+    fn seat(&self) -> Seat<Q> {
+        Seat { local: self.queue.attach(), last: vec![0; self.pools.len()] }
+    }
+
+    fn now_ns(&self) -> u64 {
+        self.start.elapsed().as_nanos() as u64
+    }
+
+    /// Pushes up to `n` of the thread's next items; returns how many went in.
+    #[inline]
+    fn push(&self, thread: &mut Thread, n: usize, intended_ns: u64) -> usize {
+        let pool = self.pools.of(thread.index);
+        thread.batch.clear();
+        while thread.batch.len() < n {
+            let Some(item) = pool.next(thread.batch.len() as u64) else { break };
+            item.set_intended_ns(intended_ns);
+            thread.batch.push(item);
+        }
+        if thread.batch.is_empty() {
+            count(&thread.counters.held, 1);
+            return 0;
+        }
+        let pushed = thread.batch.iter().position(|item| !self.queue.push(item)).unwrap_or(thread.batch.len());
+        thread.batch[pushed..].iter().for_each(|item| item.take_back());
+        pool.count_pushed(pushed as u64);
+        count(&thread.counters.full, u64::from(pushed == 0));
+        pushed
+    }
+
+    /// Pops up to `n`; returns how many came out. If timed: the latency of each since its intended start.
+    #[inline]
+    fn pop(&self, thread: &mut Thread, seat: &mut Seat<Q>, n: usize, timed: bool) -> usize {
+        thread.batch.clear();
+        let popped = if n == 1 {
+            self.queue.pop().map(|item| thread.batch.push(item))
+        } else {
+            self.queue.pop_batch(&seat.local, n, &mut thread.batch)
+        };
+        match popped {
+            Ok(()) => {}
+            Err(Missed::Empty) => count(&thread.counters.empty, 1),
+            Err(Missed::Retry) => count(&thread.counters.retry, 1),
+        }
+        let now_ns = if timed && !thread.batch.is_empty() { self.now_ns() } else { 0 };
+        for i in 0..thread.batch.len() {
+            let item = thread.batch[i];
+            if timed && thread.is_measured() {
+                thread.latency.record(now_ns.saturating_sub(item.intended_ns()));
+            }
+            if let Err(failure) = take(&mut seat.last, item) {
+                thread.fail(failure);
+            }
+        }
+        thread.batch.len()
+    }
+
+    fn produce(&self, thread: &mut Thread) {
+        while thread.goes_on() {
+            let pushed = self.push(thread, self.parameters.batch, 0);
+            if pushed == 0 {
+                thread.pause();
+                continue;
+            }
+            count(&thread.counters.operations, pushed as u64);
+            thread.work();
+        }
+    }
+
+    /// Pushes one item at each time of the schedule, late ones at once; one that is put off keeps its intended time.
+    fn produce_on_time(&self, thread: &mut Thread) {
+        let interval_ns = 1_000_000_000 / self.parameters.rate_hz;
+        let mut intended_ns = interval_ns * thread.index as u64 / self.parameters.producers as u64;
+        while thread.goes_on() {
+            if self.now_ns() < intended_ns || self.push(thread, 1, intended_ns) == 0 {
+                thread.pause();
+                continue;
+            }
+            count(&thread.counters.operations, 1);
+            intended_ns += interval_ns;
+        }
+    }
+
+    fn consume(&self, thread: &mut Thread, timed: bool) {
+        let mut seat = self.seat();
+        while thread.goes_on() {
+            let got = self.pop(thread, &mut seat, self.parameters.batch, timed);
+            if got == 0 {
+                thread.pause();
+                continue;
+            }
+            count(&thread.counters.operations, got as u64);
+            thread.work();
+        }
+    }
+
+    /// Pushes and pops in turn; what it pops is mostly another thread's. First it puts its share inside that is to stay.
+    fn mix(&self, thread: &mut Thread) {
+        let mut seat = self.seat();
+        for _ in 0..self.parameters.prefill / self.parameters.threads {
+            self.push(thread, 1, 0);
+        }
+        while thread.goes_on() {
+            self.push(thread, self.parameters.batch, 0);
+            thread.work();
+            let got = self.pop(thread, &mut seat, self.parameters.batch, false);
+            if got == 0 {
+                thread.pause();
+            }
+            count(&thread.counters.operations, got as u64);
+            thread.work();
+        }
+    }
+
+    /// Pushes `depth` items one by one and pops them again, until a round is full; depth 1 are pairs.
+    fn burst_round(&self, thread: &mut Thread, seat: &mut Seat<Q>) {
+        let depth = self.parameters.depth;
+        for _ in 0..ROUND.div_ceil(depth) {
+            for _ in 0..depth {
+                self.push(thread, 1, 0);
+            }
+            let got: usize = (0..depth).map(|_| self.pop(thread, seat, 1, false)).sum();
+            if got < depth {
+                thread.fail("items are missing from a queue that nobody else uses");
+            }
+            count(&thread.counters.operations, got as u64);
+        }
+    }
+
+    fn empty_round(&self, thread: &mut Thread) {
+        for _ in 0..ROUND {
+            if !matches!(self.queue.pop(), Err(Missed::Empty)) {
+                thread.fail("an empty queue is not empty");
+            }
+        }
+        count(&thread.counters.operations, ROUND as u64);
+    }
+
+    /// When the threads have ended and popped so many: what is left comes out in order too, and then all did.
+    fn drain(&self, mut popped: u64) -> Result<(), Failure> {
+        let mut last = vec![0; self.pools.len()];
+        let mut misses = 0;
+        while misses < RETRIES_MOST {
+            match self.queue.pop() {
+                Ok(item) => {
+                    take(&mut last, item)?;
+                    popped += 1;
+                }
+                Err(Missed::Empty) => break,
+                Err(Missed::Retry) => misses += 1,
+            }
+        }
+        self.pools.check(popped)
+    }
+
+    fn finish(&self, figures: Figures) -> Outcome {
+        self.drain(figures.all_operations)?;
+        Ok(figures)
+    }
+}
+
+fn by_role<Q: Queue>(parameters: &Parameters, extent: &Extent, timed: bool) -> Outcome {
+    let load = Load::<Q>::new(parameters, parameters.producers);
+    let team = Team {
+        threads: parameters.producers + parameters.consumers,
+        leaders: parameters.producers,
+        counts: [false, true],
+        pinned: parameters.pinned,
+        work_ns: parameters.work_ns,
+    };
+    let figures = team.run(extent, |thread| match (thread.is_leader, timed) {
+        (false, _) => load.consume(thread, timed),
+        (true, true) => load.produce_on_time(thread),
+        (true, false) => load.produce(thread),
+    })?;
+    load.finish(figures)
+}
+
+/// Producers to consumers.
+pub fn transfer<Q: Queue>(parameters: &Parameters, extent: &Extent) -> Outcome {
+    by_role::<Q>(parameters, extent, false)
+}
+
+/// The same, by a schedule.
+pub fn latency<Q: Queue>(parameters: &Parameters, extent: &Extent) -> Outcome {
+    by_role::<Q>(parameters, extent, true)
+}
+
+/// Threads that do both.
+pub fn mixture<Q: Queue>(parameters: &Parameters, extent: &Extent) -> Outcome {
+    let (threads, pinned, work_ns) = (parameters.threads, parameters.pinned, parameters.work_ns);
+    let load = Load::<Q>::new(parameters, threads);
+    let team = Team { threads, leaders: threads, counts: [true, true], pinned, work_ns };
+    let figures = team.run(extent, |thread| load.mix(thread))?;
+    load.finish(figures)
+}
+
+/// One thread: so many in, so many out.
+pub fn burst<Q: Queue>(parameters: &Parameters, extent: &Extent) -> Outcome {
+    let load = Load::<Q>::new(parameters, 1);
+    let mut seat = load.seat();
+    let figures = run_alone(0, extent, |thread| load.burst_round(thread, &mut seat))?;
+    load.finish(figures)
+}
+
+/// One thread: polls of an empty queue.
+pub fn empty<Q: Queue>(parameters: &Parameters, extent: &Extent) -> Outcome {
+    let load = Load::<Q>::new(parameters, 1);
+    run_alone(0, extent, |thread| load.empty_round(thread))
+}
