@@ -20,7 +20,8 @@ read -ra urcu <<<"$(pkg-config --cflags --libs liburcu-qsbr)"
 build() {
     local suite=$1 program=$2
     shift 2
-    "$compiler" -std=gnu11 -O1 -g -I. -fsanitize=thread "$@" "stress/$suite.c" -o "$program" "${urcu[@]}" -pthread -lm
+    "$compiler" -std=gnu11 -O1 -g -I. -fsanitize=thread "$@" "stress/$suite.c" executor/sync/*.c -o "$program" \
+        "${urcu[@]}" -pthread -lm
 }
 
 echo 'int main(void) { return 0; }' >"$work/empty.c"
@@ -55,5 +56,8 @@ for what in clean race; do
     expect $what suite_dq dq_chase_lev/growth_under_theft dq_
     expect $what suite_dq dq_chase_lev/exactly_once dq_
     expect $what unit_atomics release_is_seen_by_acquire unit_atomics.c
+    expect $what unit_semaphore threads_never_hold_more_than_there_are unit_semaphore.c
+    expect $what unit_notify a_permit_hands_over_what_was_done unit_notify.c
+    expect $what unit_mpsc_threads all_arrive_in_each_senders_order 'mpsc_queue.h\|waker_slot.h'
 done
 exit $failed
