@@ -1,7 +1,7 @@
 //! smol's channels, semaphore and notifications, as the workloads call them.
 
 use async_lock::SemaphoreGuard;
-use event_listener::{Event, IntoNotification};
+use event_listener::{listener, Event, IntoNotification};
 use workload_common as common;
 
 pub struct Sender<T>(pub async_channel::Sender<T>);
@@ -67,6 +67,7 @@ impl common::Notify for Notify {
     }
 
     async fn notified(&self) {
-        self.0.listen().await;
+        listener!(self.0 => listener); // on the stack, not on the heap as by listen()
+        listener.await;
     }
 }

@@ -43,23 +43,21 @@ async fn until_error<R: Runtime>(server: impl Future<Output = io::Result<()>>) {
 async fn serve_echo<R: Runtime>(listener: R::Listener) -> io::Result<()> {
     loop {
         let stream = listener.accept().await?;
-        R::detach(R::spawn(echo(stream, [0; BUFFER], |_| {})));
+        R::detach(R::spawn(echo(stream)));
     }
 }
 
-/// Sends back what it receives, until the stream ends.
-pub async fn echo<S: Stream, const N: usize>(
-    mut stream: S,
-    mut buffer: [u8; N],
-    echoed: impl Fn(usize),
-) -> io::Result<()> {
+/// Sends back what it receives, until the stream ends: so many bytes.
+pub async fn echo<S: Stream>(mut stream: S) -> io::Result<u64> {
+    let mut buffer = [0; BUFFER];
+    let mut echoed = 0;
     loop {
         let n = stream.read(&mut buffer).await?;
         if n == 0 {
-            return Ok(());
+            return Ok(echoed);
         }
         stream.write_all(&buffer[..n]).await?;
-        echoed(n);
+        echoed += n as u64;
     }
 }
 

@@ -43,7 +43,7 @@ impl<S: Stream> Client<S> {
 
 impl<R: Runtime> Echo<R> {
     fn open(setup: &Setup<R>) -> io::Result<Self> {
-        let (servers, streams) = loopback::open::<R, MESSAGE>(setup, CONNECTIONS)?;
+        let (servers, streams) = loopback::open(setup, CONNECTIONS)?;
         let client = |(i, stream)| Client { stream, random: Random::new(setup.seed, i) };
         Ok(Echo { clients: (0..).zip(streams).map(client).collect(), servers, sent: 0 })
     }

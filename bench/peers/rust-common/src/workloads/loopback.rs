@@ -4,59 +4,41 @@ use crate::random::Random;
 use crate::runtime::{Listener, Runtime, Stream};
 use crate::serve;
 use crate::workload::{expect, Outcome, Setup};
-use std::future::Future;
 use std::io;
 use std::net::Ipv4Addr;
-use std::sync::atomic::AtomicU64;
-use std::sync::atomic::Ordering::Relaxed;
-use std::sync::Arc;
 
 /// In bytes.
 pub const MESSAGE: usize = 64;
 
 /// The far ends.
 pub struct Servers<R: Runtime> {
-    tasks: Vec<R::Task<io::Result<()>>>,
-    echoed: Arc<AtomicU64>,
+    tasks: Vec<R::Task<io::Result<u64>>>,
 }
 
-/// The servers, and the connections' near ends; the servers' buffers are of `N` bytes.
-pub fn open<R: Runtime, const N: usize>(
-    setup: &Setup<R>,
-    connections: u64,
-) -> io::Result<(Servers<R>, Vec<R::Stream>)> {
-    let mut servers = Servers { tasks: Vec::new(), echoed: Arc::default() };
+/// The servers, and the connections' near ends.
+pub fn open<R: Runtime>(setup: &Setup<R>, connections: u64) -> io::Result<(Servers<R>, Vec<R::Stream>)> {
+    let mut servers = Servers { tasks: Vec::new() };
     let mut streams = Vec::new();
     setup.runtime.block_on(async {
         let listener = R::Listener::bind((Ipv4Addr::LOCALHOST, 0).into()).await?;
         let address = listener.local_addr()?;
         for _ in 0..connections {
             streams.push(R::Stream::connect(address).await?);
-            let server = servers.serve::<N>(listener.accept().await?);
-            servers.tasks.push(R::spawn(server));
+            servers.tasks.push(R::spawn(serve::echo(listener.accept().await?)));
         }
         Ok((servers, streams))
     })
 }
 
 impl<R: Runtime> Servers<R> {
-    fn serve<const N: usize>(
-        &self,
-        stream: R::Stream,
-    ) -> impl Future<Output = io::Result<()>> + Send + 'static + use<R, N> {
-        let echoed = self.echoed.clone();
-        serve::echo(stream, [0; N], move |n| {
-            echoed.fetch_add(n as u64, Relaxed);
-        })
-    }
-
     /// When the near ends are closed; so many bytes must have been echoed.
     pub fn end(&mut self, runtime: &R, sent: u64) -> Outcome {
         runtime.block_on(async {
+            let mut echoed = 0;
             for task in self.tasks.drain(..) {
-                task.await.map_err(|error| error.to_string())?;
+                echoed += task.await.map_err(|error| error.to_string())?;
             }
-            expect("bytes echoed", self.echoed.load(Relaxed), sent)
+            expect("bytes echoed", echoed, sent)
         })
     }
 }

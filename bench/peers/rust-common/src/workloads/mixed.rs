@@ -19,7 +19,6 @@ const CONNECTIONS: u64 = 16;
 const MESSAGES: u32 = 100;
 const PERIOD: Duration = Duration::from_millis(1);
 const STAGGER: Duration = Duration::from_nanos(62_500);
-const SERVER_BUFFER: usize = 4096;
 
 pub fn entries<R: Runtime>() -> Vec<Entry<R>> {
     vec![Entry::fallible("mixed", 1, Mixed::open)
@@ -85,7 +84,7 @@ struct Mixed<R: Runtime> {
 
 impl<R: Runtime> Mixed<R> {
     fn open(setup: &Setup<R>) -> io::Result<Self> {
-        let (servers, streams) = loopback::open::<R, SERVER_BUFFER>(setup, CONNECTIONS)?;
+        let (servers, streams) = loopback::open(setup, CONNECTIONS)?;
         let random = |i| Random::new(setup.seed, i);
         let ends = |(i, stream): (u64, R::Stream)| {
             let (read_half, write_half) = stream.into_split();
