@@ -24,11 +24,12 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 COUNTED = (r"^(reference/(plain_ring|fetch_add|cas_loop|malloc_free)/1$|queue/(pairs/1|burst/|empty/1)|"
-           r"deque/(owner|empty|growth))")
-BY_CALLGRIND = r"^(reference/plain_ring/1$|queue/(pairs/1|burst/64|empty/1)/|deque/owner/depth:(1|64)/)"
-COUNTED_OPERATIONS = 102400
-# A round is 1,024 operations. The short run is longer than what a queue does only at first.
-FEW, MORE = 8192, 24576
+           r"deque/(owner|empty|growth)|reactor/(pingpong/|bench/n:1000/a:100/w:1000/|timers/cancel/))")
+BY_CALLGRIND = (r"^(reference/plain_ring/1$|queue/(pairs/1|burst/64|empty/1)/|deque/owner/depth:(1|64)/|"
+                r"reactor/(pingpong/tcp|bench/n:1000/a:100/w:1000)/)")
+COUNTED_OPERATIONS = 20480
+# The short run is longer than what a part does only at first; the longer one takes so many times as many operations.
+FEW, MORE = 8192, 3
 # {workload: (iterations, more iterations)}: the first in each part's own row, all of them with the default parts.
 WORKLOADS = {"yield_many": (1, 2), "chained_spawn": (5, 55), "ping_pong": (5, 30), "fib": (1, 2)}
 VARIED = {"queue": ("yield_many",), "deque": ("yield_many", "chained_spawn")}
@@ -132,24 +133,31 @@ def instructions(command):
     return int(found.group(1)), json.loads(done.stdout)
 
 
-def per_operation(commands, operations_of):
-    """Of a short and a longer run."""
-    few, more = ((count, operations_of(printed)) for count, printed in map(instructions, commands))
+def per_operation(few, more):
+    """Of a short and a longer run: (instructions, operations) of each."""
     return (more[0] - few[0]) / (more[1] - few[1])
 
 
 def micro_instructions(micro, case):
-    flags = [f"--benchmark_filter=^{case['case']}$", "--benchmark_format=json"]
-    return per_operation([[micro, *flags, f"--operations={n}"] for n in (FEW, MORE)],
-                         lambda printed: printed["benchmarks"][0]["iterations"])
+    def of(operations):
+        count, printed = instructions([micro, f"--benchmark_filter=^{case['case']}$", "--benchmark_format=json",
+                                       f"--operations={operations}"])
+        return count, printed["benchmarks"][0]["iterations"]
+
+    few = of(FEW)
+    return per_operation(few, of(MORE * few[1]))
 
 
 def workload_instructions(program, workload, parts):
     """One worker: nothing is stolen and nobody waits, so what is left is the loop."""
     flags = [flag for part, name in parts.items() for flag in (f"--{part}", name)]
     command = [program, "--workload", workload, "--workers", "1", "--set", "spin_ns=0", *flags]
-    return per_operation([[*command, "--iterations", str(n)] for n in WORKLOADS[workload]],
-                         lambda printed: printed["iterations"] * printed["ops_per_iteration"])
+
+    def of(iterations):
+        count, printed = instructions([*command, "--iterations", str(iterations)])
+        return count, printed["iterations"] * printed["ops_per_iteration"]
+
+    return per_operation(*map(of, WORKLOADS[workload]))
 
 
 def combinations(program):
