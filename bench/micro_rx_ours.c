@@ -86,6 +86,10 @@ static void finish_send(struct slot *slot) {
 
 static void ours_send(struct rx_loop *loop, size_t index, unsigned char byte) {
     struct slot *slot = &loop->slots[index];
+    /* From a completion back end the answer may come before the news that what it answers was sent. */
+    for (; slot->sending && !loop->rig->failure; finish_send(slot)) {
+        loop->ops->wait(loop->rx, 0);
+    }
     slot->sent = byte;
     rx_op_init(&slot->send, loop->rig->sockets ? RX_SEND : RX_WRITE, slot->out, &slot->sent, 1);
     finish_send(slot);

@@ -12,6 +12,7 @@
  * - In the workload echo both ends of a connection are on the same base, because both are dealt out in the same order; a
  *   message never crosses threads. A runtime that steals work has no such luck, but also no such imbalance.
  */
+#include <errno.h>
 #include <event2/listener.h>
 #include <signal.h>
 #include <stdio.h>
@@ -26,6 +27,13 @@ static void accepted(struct evconnlistener *listener, int fd, struct sockaddr *a
     (void)address;
     (void)length;
     loops_deal(loops, fd);
+}
+
+/* libevent would say so on stderr, and try again at once for ever. */
+static void accept_failed(struct evconnlistener *listener, void *loops) {
+    (void)listener;
+    (void)loops;
+    peer_die("cannot accept", errno);
 }
 
 static void end(int number, short what, void *base) {
@@ -48,6 +56,7 @@ static void serve_echo(unsigned workers, int listening) {
     /* A backlog of 0: it listens already. */
     struct evconnlistener *listener = peer_need(
         evconnlistener_new(base, accepted, &loops, LEV_OPT_CLOSE_ON_EXEC, 0, listening), "a listener cannot be made");
+    evconnlistener_set_error_cb(listener, accept_failed);
     peer_listening(listening);
     event_base_dispatch(base);
     evconnlistener_free(listener);
