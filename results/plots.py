@@ -18,8 +18,8 @@ PERCENTILES = ("p50", "p90", "p99", "p99.9", "p99.99", "max")
 LETTER_IN_TURNED = 0.066
 # Lines with a colour of their own: more could not be told apart.
 OWN_LOOKS = ((COLOURS[0], "s"), (COLOURS[2], "^"), (COLOURS[3], "v"))
-PEER_LOOKS = ((COLOURS[1], "D"), (COLOURS[5], "P"), (COLOURS[4], "X"), (COLOURS[6], "v"), (COLOURS[3], "^"),
-              (COLOURS[2], "s"))
+PEER_COLOURS = tuple(COLOURS[k] for k in (1, 5, 4, 6, 3, 2))
+PEER_MARKERS = "DPXv^so"
 
 
 def role_colour(view, arm, workload=None):
@@ -28,15 +28,19 @@ def role_colour(view, arm, workload=None):
     return ROLE_COLOURS.get(view.arms.kind(arm), BLUE)
 
 
-def styles(view, arms, ranked):
-    """{arm: (colour, marker, width)}: default, peers and the best get a colour, the others recede."""
-    found = {arm: (GREY, "", 0.7) for arm in arms}
-    for is_peer, looks in ((False, OWN_LOOKS), (True, PEER_LOOKS)):
-        picked = [arm for arm in ranked if (view.arms.kind(arm) == "peer") == is_peer
-                  and view.arms.kind(arm) not in ("control", "default")]
-        found |= {arm: (colour, marker, 1.4) for arm, (colour, marker) in zip(picked, looks)}
-    return {arm: (INK_STAND_IN, "o", 1.8) if view.arms.kind(arm) == "default" else style
-            for arm, style in found.items()}
+def peer_look(view, arm):
+    """(colour, marker) of a peer, the same in every chart."""
+    number = [name for name in view.arms.order if view.arms.kind(name) == "peer"].index(arm)
+    return PEER_COLOURS[number % len(PEER_COLOURS)], PEER_MARKERS[number % len(PEER_MARKERS)]
+
+
+def styles(view, ranked, default):
+    """{arm: (colour, marker, width)}: the default, the peers and the best have a look of their own, others recede."""
+    ours = [arm for arm in ranked if view.arms.kind(arm) not in ("control", "peer") and arm != default]
+    found = {arm: (GREY, "", 0.7) for arm in ours}
+    found |= {arm: (*look, 1.4) for arm, look in zip(ours, OWN_LOOKS)}
+    found |= {arm: (*peer_look(view, arm), 1.4) for arm in ranked if view.arms.kind(arm) == "peer"}
+    return {**found, default: (INK_STAND_IN, "o", 1.8)}
 
 
 def strip_values(view, workload, cell, turn):
@@ -108,7 +112,7 @@ def forest(title, lines, rows, colours, axis):
 def peers(view):
     """The peers' times against the default combination, a row per workload."""
     names = [arm for arm in view.arms.order if view.arms.kind(arm) == "peer"]
-    colours = {arm: (*PEER_LOOKS[k % len(PEER_LOOKS)], view.arms.long(arm)) for k, arm in enumerate(names)}
+    colours = {arm: (*peer_look(view, arm), view.arms.long(arm)) for arm in names}
     rows = []
     for workload in view.plan["workloads"]:
         found = [(arm, view.versus[workload["name"], arm, "default"]) for arm in names
@@ -154,10 +158,10 @@ def plain_ratio_ticks(axes):
     axes.yaxis.set_minor_locator(NullLocator())
 
 
-def lines_chart(view, title, points, x_label, y_label, text, log_x):
+def lines_chart(view, title, points, default, x_label, y_label, text, log_x):
     """points: {arm: [(x, y, interval)]} drawn as lines; x may be names."""
     ranked = sorted(points, key=lambda arm: np.mean([np.log(y) for _, y, _ in points[arm]]))
-    style = styles(view, points, ranked)
+    style = styles(view, ranked, default)
     named = [arm for arm in ranked if style[arm][1]]
     labels = [view.arms.long(arm) for arm in named] + (["others"] if len(named) < len(points) else [])
     below = legend_room(labels)
@@ -191,15 +195,15 @@ def scaling(view, found):
     points = {arm: [(x, throughput(cell), cell["interval"] and
                      [throughput(cell) * cell["median_ns"] / end for end in cell["interval"]])
                     for x, cell in line] for arm, line in found["lines"].items()}
-    return lines_chart(view, f"Scaling of {found['base']}", points, found["axis"], "operations per second", rate_text,
-                       True)
+    return lines_chart(view, f"Scaling of {found['base']}", points, found["default"], found["axis"],
+                       "operations per second", rate_text, True)
 
 
 def latency(view, found):
     points = {arm: [(name, values[name], None) for name in PERCENTILES if values.get(name)]
               for arm, values in found["arms"].items()}
     return lines_chart(view, f"Latency of {found['workload']}", {arm: line for arm, line in points.items() if line},
-                       "percentile", "latency", time_text, False)
+                       view.workloads[found["workload"]]["default"], "percentile", "latency", time_text, False)
 
 
 def pareto(view, found):

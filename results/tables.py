@@ -13,7 +13,7 @@ EXACT_FIELDS = ("instructions", "rmw", "fences", "allocations", "bytes")
 def heat_rows(view, workloads):
     """(arms, rows) of a heat map: a cell per arm and workload, with its ratio to the workload's default."""
     used = {arm for workload in workloads for arm in workload["arms"]} - {CONTROL}
-    arms = [arm for arm in view.arms.order if arm in used]
+    arms = sorted((arm for arm in view.arms.order if arm in used), key=lambda arm: view.arms.kind(arm) == "peer")
     return arms, [{"workload": workload, "cells": [heat_cell(view, workload, arm) for arm in arms]}
                   for workload in workloads]
 
@@ -29,6 +29,9 @@ def heat_cell(view, workload, arm):
     if not cell["n"]:
         kind, why = ("failed", "failed") if cell["failed"] else ("skipped", cell["skipped"] or "only in the pilot")
         return {**found, "kind": kind, "text": "✗" if kind == "failed" else "–", "title": f"{name}, {arm}: {why}"}
+    if workload["part"] == "reference":
+        return {**found, "kind": "measured", "text": time_text(cell["op_ns"]),
+                "title": f"{name}: {time_text(cell['op_ns'])} per operation, {cell['n']} samples"}
     if arm == workload["default"]:
         return {**found, "kind": "default", "ratio": 1.0, "text": "1",
                 "title": f"{name}, {arm}: the default, {time_text(cell['op_ns'] or cell['median_ns'])}"}
@@ -83,7 +86,7 @@ def overall_rows(view):
         if line["role"] != "default":
             continue
         own = [c for c in view.summary["comparisons"]
-               if (c["group"], c["role"], c["arm"]) == (line["group"], "default", line["arm"])]
+               if c["role"] == "default" and all(c[key] == line[key] for key in ("group", "arm", "reference"))]
         counts = {kind: sum(c["verdict"] == kind for c in own) for kind in ("better", "worse", "equivalent",
                                                                            "undecided")}
         found.append({**line, **counts, "label": view.arms.long(line["arm"])})
@@ -107,7 +110,7 @@ def scaling_sets(view):
                     lines.setdefault(arm, []).append((workload["scale"]["x"], cell))
         lines = {arm: line for arm, line in lines.items() if len(line) > 1}
         if lines:
-            found.append({"base": base, "axis": axis, "lines": lines})
+            found.append({"base": base, "axis": axis, "lines": lines, "default": workloads[0]["default"]})
     return found
 
 

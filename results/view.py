@@ -44,6 +44,8 @@ def rate_text(per_second):
 def ratio_text(ratio):
     if ratio >= 100:
         return f"{ratio:.0f}"
+    if ratio >= 10:
+        return f"{ratio:.1f}"
     return f"{ratio:.2f}" if ratio >= 0.1 else f"{ratio:.2g}"
 
 
