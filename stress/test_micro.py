@@ -147,11 +147,11 @@ class Runs(unittest.TestCase):
 
 
 class Faults(unittest.TestCase):
-    """Queues that are wrong once in a while (bench/micro_broken.c) do not get a figure."""
+    """What is wrong once in a while (bench/micro_broken.c) does not get a figure."""
 
-    def expect(self, fault, shapes, message):
+    def expect(self, fault, shapes, message, part="queue"):
         for shape in shapes:
-            name = f"queue/{shape}/{fault}"
+            name = f"{part}/{shape}/{fault}"
             found, status, errors = measured("micro_broken", f"^{name}$", "--benchmark_min_time=0.1")
             self.assertEqual(status, 1, f"{name} passed")
             self.assertTrue(found[name]["error_occurred"])
@@ -172,8 +172,14 @@ class Faults(unittest.TestCase):
     def test_an_empty_queue_that_is_not(self):
         self.expect("haunted", ["empty/1"], "is not empty")
 
-    def test_a_good_queue_passes_beside_them(self):
-        _, status, errors = measured("micro_broken", "^queue/(pairs/1|mixed/2)/gq_mutex$", "--benchmark_min_time=0.02")
+    def test_deques(self):
+        self.expect("dq_loses", ["owner/depth:1", "owner/depth:64", "thieves/1/grain:0"], "lost", "deque")
+        self.expect("dq_doubles", ["thieves/1/grain:0", "thieves/1/steal:1"], "twice", "deque")
+        self.expect("dq_reorders", ["owner/depth:64"], "another order", "deque")
+
+    def test_good_ones_pass_beside_them(self):
+        _, status, errors = measured("micro_broken", "^(queue/(pairs/1|mixed/2)/gq_mutex|deque/.*/dq_mutex)$",
+                                     "--benchmark_min_time=0.02")
         self.assertEqual(status, 0, errors)
 
 

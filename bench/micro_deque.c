@@ -1,7 +1,7 @@
 /* Which runs of a deque there are, and how one is made, run, emptied and checked. */
 #include <stdlib.h>
 
-#include "bench/micro_dq.h"
+#include "bench/micro_deque.h"
 
 static void destroy(const struct dq_ops *dq, struct micro_deque *d, unsigned threads) {
     for (unsigned i = 0; d->deques && i < threads; i++) {

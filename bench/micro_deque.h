@@ -1,0 +1,205 @@
+/*
+ * What is timed of a deque: the owner alone at several depths, growing, or polling in vain; and an owner with thieves. The
+ * loops are written once over an ops struct that is known where they are stamped out, as in micro_queue.h.
+ *
+ * An operation is an item that came out, by whomever; of the empty polls, a poll. The owner with thieves pushes bursts
+ * and pops half of each; a thief takes up to half of what there is into a deque of its own and empties that.
+ */
+#ifndef STEALYARD_BENCH_MICRO_DEQUE_H
+#define STEALYARD_BENCH_MICRO_DEQUE_H
+
+#include "bench/micro_item.h"
+#include "queues/dq.h"
+#include "queues/reclaim.h"
+
+struct micro_deque {
+    const struct micro_parameters *parameters;
+    struct reclaim *reclaim;
+    struct dq **deques;      /* by thread; the owner's is the first */
+    struct micro_pool *pool; /* the owner's */
+};
+
+typedef void micro_deque_body(void *deque, struct micro_thread *self);
+
+/* The loops of one implementation. */
+struct micro_deque_bodies {
+    const struct dq_ops *ops;
+    micro_deque_body *owner, *growth, *empty_pop, *empty_steal; /* one round */
+    micro_deque_body *thieves;                                  /* until the team stops */
+};
+
+/* Adds the cases of an implementation; `bodies` stays. */
+void micro_deque_add(const struct micro_deque_bodies *bodies);
+
+enum { MICRO_DEQUE_ROUND = 1024, MICRO_DEQUE_BURST = 64 };
+
+/* Pushes up to `n`; returns how many went in. */
+SY_INLINE size_t micro_deque_push(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self, size_t n) {
+    size_t pushed = 0;
+    for (; pushed < n; pushed++) {
+        struct micro_item *item = micro_pool_next(d->pool, 0);
+        if (!item) {
+            micro_count(&self->held, 1);
+            break;
+        }
+        if (dq->push(d->deques[0], &item->node) != DQ_OK) {
+            micro_pool_take_back(item);
+            micro_count(&self->full, 1);
+            break;
+        }
+        d->pool->pushed++;
+    }
+    return pushed;
+}
+
+SY_INLINE void micro_deque_take(struct micro_thread *self, struct sy_node *node) {
+    if (!micro_item_take(micro_item_of(node))) {
+        self->failure = "an item came out twice";
+    }
+}
+
+/* Pops up to `n` and works on each; returns how many there were. */
+SY_INLINE size_t micro_deque_pop(const struct dq_ops *dq, struct dq *deque, struct micro_thread *self, size_t n) {
+    size_t popped = 0;
+    struct sy_node *node;
+    while (popped < n && dq->pop(deque, &node) == DQ_OK) {
+        micro_deque_take(self, node);
+        popped++;
+        micro_work(self);
+    }
+    return popped;
+}
+
+/* ---- the owner alone ---- */
+
+/* Empties a deque that nobody else uses, and sees that the order is the one claimed. */
+SY_INLINE void micro_deque_pop_in_order(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self,
+                                        size_t n) {
+    for (size_t i = 0; i < n; i++) {
+        struct sy_node *node;
+        uint64_t expected = dq->order == DQ_LIFO ? d->pool->pushed - i : d->pool->pushed - n + 1 + i;
+        if (dq->pop(d->deques[0], &node) != DQ_OK) {
+            self->failure = "an item was lost";
+            return;
+        }
+        if (micro_item_of(node)->sequence != expected) {
+            self->failure = "the owner's items came out in another order";
+        }
+        micro_deque_take(self, node);
+    }
+    micro_count(&self->operations, n);
+}
+
+SY_INLINE void micro_deque_owner_round(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    size_t depth = d->parameters->depth;
+    for (size_t done = 0; done < MICRO_DEQUE_ROUND && !self->failure; done += depth) {
+        if (micro_deque_push(dq, d, self, depth) < depth) {
+            self->failure = "the deque has no room";
+            return;
+        }
+        micro_deque_pop_in_order(dq, d, self, depth);
+    }
+}
+
+/* A new deque of the smallest capacity, filled and emptied. */
+SY_INLINE void micro_deque_growth_round(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    struct dq_config config = {.capacity = 2, .reclaim = d->reclaim};
+    if (dq->create(&d->deques[0], &config) != 0 ||
+        micro_deque_push(dq, d, self, MICRO_DEQUE_ROUND) < MICRO_DEQUE_ROUND) {
+        self->failure = "the deque does not grow";
+        return;
+    }
+    micro_deque_pop_in_order(dq, d, self, MICRO_DEQUE_ROUND);
+    dq->destroy(d->deques[0]);
+    d->deques[0] = NULL;
+}
+
+SY_INLINE void micro_deque_empty_pop_round(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    for (unsigned i = 0; i < MICRO_DEQUE_ROUND; i++) {
+        struct sy_node *node;
+        if (dq->pop(d->deques[0], &node) != DQ_EMPTY) {
+            self->failure = "an empty deque is not empty";
+        }
+    }
+    micro_count(&self->operations, MICRO_DEQUE_ROUND);
+}
+
+SY_INLINE void micro_deque_empty_steal_round(const struct dq_ops *dq, struct micro_deque *d,
+                                             struct micro_thread *self) {
+    for (unsigned i = 0; i < MICRO_DEQUE_ROUND; i++) {
+        struct sy_node *node;
+        size_t moved;
+        if (dq->steal(d->deques[0], NULL, 1, &node, &moved) != DQ_EMPTY) {
+            self->failure = "an empty deque is not empty";
+        }
+    }
+    micro_count(&self->operations, MICRO_DEQUE_ROUND);
+}
+
+/* ---- with thieves ---- */
+
+SY_INLINE void micro_deque_own(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    while (micro_goes_on(self)) {
+        size_t pushed = micro_deque_push(dq, d, self, MICRO_DEQUE_BURST);
+        size_t popped = micro_deque_pop(dq, d->deques[0], self, MICRO_DEQUE_BURST / 2);
+        micro_count(&self->operations, popped);
+        if (pushed + popped == 0) {
+            micro_pause(self);
+        }
+        reclaim_quiescent();
+    }
+}
+
+SY_INLINE void micro_deque_thieve(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    struct dq *own = d->deques[self->index];
+    while (micro_goes_on(self)) {
+        struct sy_node *node;
+        size_t moved = 0;
+        enum dq_status status = dq->steal(d->deques[0], own, d->parameters->batch, &node, &moved);
+        if (status == DQ_OK) {
+            micro_deque_take(self, node);
+            micro_work(self);
+            size_t n = 1 + micro_deque_pop(dq, own, self, SIZE_MAX);
+            micro_count(&self->stolen, n);
+            micro_count(&self->operations, n);
+        } else {
+            micro_count(status == DQ_EMPTY ? &self->empty : &self->retry, 1);
+            micro_pause(self);
+        }
+        reclaim_quiescent();
+    }
+}
+
+SY_INLINE void micro_deque_contest(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    reclaim_register_thread();
+    if (self->role == 0) {
+        micro_deque_own(dq, d, self);
+    } else {
+        micro_deque_thieve(dq, d, self);
+    }
+    reclaim_unregister_thread();
+}
+
+/* ---- for every deque ---- */
+
+/* Defines name##_bodies of `const struct dq_ops name##_ops`. */
+#define MICRO_DEQUE_STAMP(name)                                                                                        \
+    static void name##_owner(void *d, struct micro_thread *self) {                                                     \
+        micro_deque_owner_round(&name##_ops, (struct micro_deque *)d, self);                                           \
+    }                                                                                                                  \
+    static void name##_growth(void *d, struct micro_thread *self) {                                                    \
+        micro_deque_growth_round(&name##_ops, (struct micro_deque *)d, self);                                          \
+    }                                                                                                                  \
+    static void name##_empty_pop(void *d, struct micro_thread *self) {                                                 \
+        micro_deque_empty_pop_round(&name##_ops, (struct micro_deque *)d, self);                                       \
+    }                                                                                                                  \
+    static void name##_empty_steal(void *d, struct micro_thread *self) {                                               \
+        micro_deque_empty_steal_round(&name##_ops, (struct micro_deque *)d, self);                                     \
+    }                                                                                                                  \
+    static void name##_thieves(void *d, struct micro_thread *self) {                                                   \
+        micro_deque_contest(&name##_ops, (struct micro_deque *)d, self);                                               \
+    }                                                                                                                  \
+    static const struct micro_deque_bodies name##_bodies = {&name##_ops,      name##_owner,       name##_growth,       \
+                                                            name##_empty_pop, name##_empty_steal, name##_thieves};
+
+#endif
