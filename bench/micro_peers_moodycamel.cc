@@ -2,9 +2,9 @@
 // documentation recommends for speed.
 //
 // What could be held against it: it is no FIFO queue. Each producer has a queue of its own and consumers go from one to
-// the next, so only a producer's own items keep their order, and it is not linearizable. Its batch operations are used.
-// Its producer queues stay after their threads have ended, so a queue that has seen many threads would be slower; here
-// a queue lives for one case.
+// the next, so only a producer's own items keep their order, and it is not linearizable. Its batch operations are used
+// for more than one item: for one they cost more instructions than the plain ones. Its producer queues stay after their
+// threads have ended, so a queue that has seen many threads would be slower; here a queue lives for one case.
 #include <concurrentqueue/concurrentqueue.h>
 
 #include <optional>
@@ -25,7 +25,7 @@ struct Plain : PeerDefaults<Plain> {
         queue.enqueue_bulk(items, n);
     }
     size_t PopBatch(sy_node **items, size_t max) {
-        return queue.try_dequeue_bulk(items, max);
+        return max == 1 ? queue.try_dequeue(*items) : queue.try_dequeue_bulk(items, max);
     }
 
     Queue queue;
@@ -55,7 +55,8 @@ struct Tokened : PeerDefaults<Tokened> {
         queue.enqueue_bulk(tokens->producer, items, n);
     }
     size_t PopBatch(sy_node **items, size_t max) {
-        return queue.try_dequeue_bulk(tokens->consumer, items, max);
+        return max == 1 ? queue.try_dequeue(tokens->consumer, *items)
+                        : queue.try_dequeue_bulk(tokens->consumer, items, max);
     }
 
     Queue queue;
