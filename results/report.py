@@ -82,8 +82,12 @@ def arguments(argv):
 def render_one(directory):
     bundle = bundles.load(directory)
     (bundle.path / "charts").mkdir(exist_ok=True)
-    for name, text in files(bundle).items():
+    made = files(bundle)
+    for name, text in made.items():
         write_file(bundle.path / name, text)
+    for stale in (bundle.path / "charts").glob("*.svg"):
+        if f"charts/{stale.name}" not in made:
+            stale.unlink()
     print("\n".join(f"- {line}" for line in verdict.sentences(bundle)))
     return bundle.path / "report.html"
 

@@ -5,7 +5,7 @@ import numpy as np
 
 import stats
 from plan import CONTROL
-from transfer import transfer
+from transfer import averaged, transfer
 
 LATENCY_ORDER = ("p50", "p75", "p90", "p99", "p99.9", "p99.99", "max")
 FAILED_KINDS = ("empty", "full", "retry")
@@ -140,7 +140,7 @@ def overall(cells, triples, group, seed):
 def all_comparisons(plan, cells):
     """(comparisons, overall) of every group of workloads with its default arms, and with its peers."""
     comparisons, overalls, seed = [], [], plan["seed"]
-    groups = {}
+    groups, once = {}, {workload["name"] for workload in averaged(plan)}
     for workload in plan["workloads"]:
         arms = [arm for arm in workload["arms"] if arm != CONTROL]
         groups.setdefault(group_of(workload), []).append({**workload, "arms": arms})
@@ -148,6 +148,7 @@ def all_comparisons(plan, cells):
         for role in ("default", "reference"):
             triples = list(against(workloads, role))
             comparisons += [{**line, "group": group, "role": role} for line in compare(cells, triples, seed)]
+            triples = [triple for triple in triples if triple[0] in once]
             overalls += [{**line, "role": role} for line in overall(cells, triples, group, seed)]
     return comparisons, overalls
 

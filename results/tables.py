@@ -3,6 +3,7 @@ import math
 
 from plan import CONTROL
 from stats import BETTER, EQUIVALENCE, WORSE
+from transfer import averaged
 from view import (anchor, interval_text, is_time, number_text, rate_text, ratio_text, throughput, time_text)
 
 TAILS = ("p99.9", "p99", "p90")
@@ -165,7 +166,7 @@ def geometric_mean(values):
 def relative(view, arm, figure):
     """Geometric mean of an arm's figure over the default's, over the runtime and server workloads with both."""
     ratios = []
-    for workload in view.plan["workloads"]:
+    for workload in averaged(view.plan):
         own, other = (view.cell(workload["name"], one) for one in (arm, workload["default"]))
         if workload["level"] != "micro" and own and other and figure(own) and figure(other):
             ratios.append(figure(own) / figure(other))

@@ -126,6 +126,17 @@ class Sentences(unittest.TestCase):
         self.assertRegex(self.said(), r"Against go: the default takes 0\.5[56] \[.*\] times as long .* faster in")
         self.assertRegex(self.said(), r"moodycamel is the fastest of 1; it takes 0\.(39|40|41) ")
 
+    def test_points_of_a_curve_do_not_count_twice(self):
+        found = {o["arm"]: o["workloads"] for o in made().summary["overall"]
+                 if (o["group"], o["role"]) == ("full", "default")}
+        # Five runtime workloads and two servers; yield_many@1, @2 and @4 are yield_many again.
+        self.assertEqual((found["tokio"], found["go"]), (7, 7))
+
+    def test_without_the_default_there_is_no_ratio_to_it(self):
+        def spoil(one):
+            one.summary["transfer"]["queue"].update(default="gq_absent")
+        self.assertIn("gq_faa is the fastest of 4 (geometric", self.said(changed(spoil)))
+
     def test_planted_flips(self):
         # In isolation ring, faa, mutex, seg; under the runtime faa, mutex, ring, seg: the ring flips with two of three.
         self.assertRegex(self.said(), r"Do micro-benchmarks of queues predict the runtime\? .*τ = 0\.33 .*2 of 6 pairs"

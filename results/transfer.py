@@ -35,9 +35,15 @@ def star_arms(plan, workload, kind):
             if name in workload["arms"] and all(arm[other] == centre[other] for other in others)}
 
 
+def averaged(plan):
+    """The workloads that geometric means go over: a point of a curve whose base is there too would count it twice."""
+    known = {(workload["level"], workload["name"]) for workload in plan["workloads"]}
+    return [one for one in plan["workloads"] if one["base"] == one["name"] or (one["level"], one["base"]) not in known]
+
+
 def cells_of(plan, kind, arms_of):
     """{workload: {part: arm}} where at least two parts can be told apart."""
-    found = {workload["name"]: arms_of(plan, workload, kind) for workload in plan["workloads"]}
+    found = {workload["name"]: arms_of(plan, workload, kind) for workload in averaged(plan)}
     return {name: arms for name, arms in found.items() if len(arms) > 1}
 
 

@@ -26,7 +26,9 @@ def part_sentence(view, kind):
         return None
     best, top, default = found["runtime"][0], found["runtime_top"], found["default"]
     where = f"geometric mean over {plural(len(found['runtime_workloads']), 'workload')}"
-    if default in top:
+    if default not in found["parts"]:
+        text = f"{best['part']} is the fastest of {len(found['parts'])} ({where})."
+    elif default in top:
         text = f"none of {len(found['parts'])} is settled to be faster than {default}, the default ({where})."
     else:
         text = (f"{best['part']} is the fastest of {len(found['parts'])}; it takes"
