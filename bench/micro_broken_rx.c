@@ -59,6 +59,15 @@ static void early_start_all(struct timer_set *set, const uint16_t *timeouts_ms) 
     timer_engine_ours.start_all(set, shorter_ms);
 }
 
+/* The shortest last. */
+static void backwards_start_all(struct timer_set *set, const uint16_t *timeouts_ms) {
+    static uint16_t turned_ms[TIMERS_MOST];
+    for (size_t i = 0; i < TIMERS_MOST; i++) {
+        turned_ms[i] = (uint16_t)(179 - timeouts_ms[i]); /* 60 to 119 */
+    }
+    timer_engine_ours.start_all(set, turned_ms);
+}
+
 /* One of them much later. */
 static void late_start_all(struct timer_set *set, const uint16_t *timeouts_ms) {
     static uint16_t longer_ms[TIMERS_MOST];
@@ -102,10 +111,12 @@ static void add_engines(void) {
 }
 
 static void add_timers(void) {
-    static struct timer_engine early, late, deaf, twice;
-    early = late = deaf = twice = timer_engine_ours;
+    static struct timer_engine early, backwards, late, deaf, twice;
+    early = backwards = late = deaf = twice = timer_engine_ours;
     early.name = "early";
     early.start_all = early_start_all;
+    backwards.name = "backwards";
+    backwards.start_all = backwards_start_all;
     late.name = "late";
     late.start_all = late_start_all;
     deaf.name = "deaf";
@@ -114,6 +125,7 @@ static void add_timers(void) {
     twice.create = twice_create;
     twice.fire = twice_fire;
     micro_timers_add_engine(&early);
+    micro_timers_add_engine(&backwards);
     micro_timers_add_engine(&late);
     micro_timers_add_engine(&deaf);
     micro_timers_add_engine(&twice);

@@ -116,6 +116,7 @@ class Faults(unittest.TestCase):
 
     def test_timers(self):
         self.expect("early", ("timers/fire",), "a timer fired early")
+        self.expect("backwards", ("timers/fire",), "a timer fired before an earlier one")
         self.expect("late", ("timers/fire",), "a timer did not fire when it was due")
         self.expect("deaf", ("timers/cancel",), "a timer fired that was cancelled")
         self.expect("twice", ("timers/fire",), "a timer fired twice, or was cancelled")
