@@ -6,8 +6,8 @@ from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import FuncFormatter, MaxNLocator, NullLocator
 
-from charts import (BLUE, COLOURS, GREY, INK_STAND_IN, ORANGE, Chart, ends_of, legend, legend_room, mark,
-                    name_rows, plain_log_axis, ratio_axis, room_for)
+from charts import (BLUE, COLOURS, GREY, INK_STAND_IN, ORANGE, WIDTH_IN, Chart, ends_of, legend, legend_room,
+                    mark, name_rows, plain_log_axis, ratio_axis, room_for)
 from common import slug
 from plan import CONTROL
 from tables import heat_rows, latency_sets, pareto_sets, scaling_sets
@@ -93,7 +93,8 @@ def forest(title, lines, rows, colours, axis):
     named = [colours[series][2] for series in shown] if len(shown) > 1 else []
     most = max(len(found) for _, found in rows)
     height, below = 0.16 + len(rows) * (0.12 + 0.12 * most), legend_room(named) if named else 0.5
-    with Chart(title, height + below, room_for(labels), below) as chart:
+    left = room_for(labels)
+    with Chart(title, height + below, left, below, width=max(WIDTH_IN, left + 3.2)) as chart:
         for y, (_, found) in enumerate(rows):
             for k, (series, line) in enumerate(found):
                 place = y + (k - (len(found) - 1) / 2) * 0.72 / max(1, most)

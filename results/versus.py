@@ -92,6 +92,19 @@ def same_machine(old, new):
     return all(old.machine[key] == new.machine[key] for key in SAME_MACHINE)
 
 
+def changes_of_arms(kind, lines):
+    """A sentence for each arm that became better, or worse: where, and by how much at most."""
+    by_arm = {}
+    for line in lines:
+        by_arm.setdefault((line["arm"], line["reference"]), []).append(line)
+    for (arm, reference), found in by_arm.items():
+        most = max(found, key=lambda line: abs(np.log(line["ratio"])))
+        names = view.listed(line["workload"] for line in found)
+        where = f" in {most['workload']}, where it is most," if len(found) > 1 else ""
+        yield (f"{kind.capitalize()}: {arm} in {names};{where} {view.faster_text(most['ratio'])} relative to"
+               f" {reference}.")
+
+
 def describe(old, new, lines):
     related = [line for line in lines if line["estimate"]]
     counts = {kind: [line for line in related if line["verdict"] == kind]
@@ -99,12 +112,11 @@ def describe(old, new, lines):
     text = [f"{new.name} against {old.name}: of {view.plural(len(related), 'ratio')} to a common reference"
             f" {len(counts['better'])} became better, {len(counts['worse'])} worse, {len(counts['equivalent'])} stayed"
             f" equivalent within 3 %, {len(counts['undecided'])} are undecided."]
-    for kind in (stats.WORSE, stats.BETTER):
-        text += [f"{kind.capitalize()}: {line['arm']} in {line['workload']}, {view.faster_text(line['ratio'])} relative"
-                 f" to {line['reference']}." for line in counts[kind]]
     if old.machine["commit"] and old.machine["commit"] == new.machine["commit"] and same_machine(old, new):
         found = agreement(old, new)
         text += [agreement_sentence(found)] if found["pairs"] else []
+    for kind in (stats.WORSE, stats.BETTER):
+        text += changes_of_arms(kind, counts[kind])
     if not same_machine(old, new):
         text.append("The machines differ: only ratios within each are compared, absolute times are not shown.")
     if old.plan["workers"] != new.plan["workers"]:
