@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """The Rust peers: they have the workloads of WORKLOADS.md, with our parameters; each runs once and finds its outcome right;
-their servers answer as ours do.
+their servers answer as ours do. The micro-benchmarks of Rust crates have the cases of ours, and each runs.
 
 Building them takes minutes, so no test does: what is not built is skipped, with the command that builds it.
 """
@@ -22,6 +22,7 @@ from examples import BUILD, SAFETY_S, Server, skip
 
 PEERS = Path(__file__).resolve().parent.parent / "bench" / "peers"
 WORKLOADS = PEERS.parent / "WORKLOADS.md"
+MICRO = "micro-rust"
 WORKERS = 3
 SERVED = re.compile(r"(echo|http)_\d+")  # run by a load generator, not by the peer
 
@@ -37,7 +38,7 @@ def sources(name):
 
 def built(name):
     """The peer's program, or None and why not."""
-    program = Path(BUILD) / "peers" / name / "release" / f"{name}-workload"
+    program = Path(BUILD) / "peers" / name / "release" / (name if name == MICRO else f"{name}-workload")
     build = (f"cargo build --release --manifest-path bench/peers/{name}/Cargo.toml "
              f"--target-dir {Path(BUILD) / 'peers' / name}")
     if not program.exists():
@@ -182,10 +183,67 @@ class AsyncExecutor(Peer, unittest.TestCase):
     services = ["echo"]
 
 
+class Micro(unittest.TestCase):
+    OURS = {"queue": "gq_mutex", "deque": "dq_mutex"}  # any would do: all have the same cases, but for what bounds bring
+    BOUNDED = {"crossbeam_arrayqueue", "st3_lifo", "st3_fifo"}
+    KEYS = ("part", "base", "measures", "core", "axis")
+
+    @classmethod
+    def setUpClass(cls):
+        cls.program, reason = built(MICRO)
+        if reason:
+            raise unittest.SkipTest(reason)
+        cls.cases = json.loads(run(cls.program, "--list-cases", "--json").stdout)
+        cls.implementations = {case["implementation"]: case["part"] for case in cls.cases}
+
+    def shapes(self, cases, implementation):
+        """What is told of each case, by its shape; without those that hang on bounds, which are counted."""
+        told = {case["shape"]: {key: case[key] for key in self.KEYS}
+                for case in cases if case["implementation"] == implementation}
+        by_bounds = [shape for shape in told if shape == "growth/1" or "/capacity:" in shape]
+        return {shape: told[shape] for shape in told if shape not in by_bounds}, len(by_bounds)
+
+    def test_its_cases_are_ours(self):
+        program = Path(BUILD) / "bench" / "micro"
+        if not program.exists():
+            self.skipTest(f"{program} is not built")
+        ours = json.loads(run(program, "--list-cases", "--json").stdout)
+        self.assertEqual(len(self.implementations), 7)
+        for implementation, part in self.implementations.items():
+            with self.subTest(implementation=implementation):
+                told, by_bounds = self.shapes(self.cases, implementation)
+                self.assertEqual(told, self.shapes(ours, self.OURS[part])[0])
+                self.assertEqual(by_bounds > 0, (implementation in self.BOUNDED) == (part == "queue"))
+
+    def test_each_once(self):
+        done = run(self.program, "--benchmark_min_time=0.005", "--benchmark_format=json")
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        found = json.loads(done.stdout)["benchmarks"]
+        self.assertEqual([entry["name"] for entry in found], [case["case"] for case in self.cases])
+        for entry, case in zip(found, self.cases):
+            with self.subTest(case=case["case"]):
+                self.assertNotIn("error_occurred", entry)
+                self.assertEqual(entry["time_unit"], "ns")
+                self.assertGreater(entry["real_time"], 0)
+                self.assertEqual("p99" in entry, case["measures"] == "p99 latency")
+
+    def test_wrong_usage_is_told(self):
+        for arguments, message in ((["--benchmark_filter=^nonesuch$"], "no case matches"),
+                                   (["--benchmark_filter=("], "wants a regular expression"),
+                                   (["--benchmark_min_time=0"], "above 0"),
+                                   (["--benchmark_format=csv"], "console or json"),
+                                   (["--nonesuch"], "there are: --list-cases")):
+            with self.subTest(arguments=arguments):
+                done = run(self.program, *arguments)
+                self.assertEqual((done.returncode, done.stdout), (2, ""))
+                self.assertEqual(done.stderr.count("\n"), 1)
+                self.assertIn(message, done.stderr)
+
+
 if __name__ == "__main__":
-    reasons = [reason for _, reason in (built(peer.name) for peer in (Tokio, AsyncExecutor)) if reason]
+    reasons = [reason for _, reason in map(built, (Tokio.name, AsyncExecutor.name, MICRO)) if reason]
     for reason in reasons:
         print(f"SKIPPED: {reason}", flush=True)
-    if len(reasons) == 2:
+    if len(reasons) == 3:
         skip("no Rust peer is built")
     unittest.main()

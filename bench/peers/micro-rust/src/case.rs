@@ -2,6 +2,7 @@
 
 use crate::cli::List;
 use crate::driver::{Extent, Outcome};
+use crate::work::processors;
 use workload_common::json;
 
 /// Whatever a case does not use is 0.
@@ -105,7 +106,9 @@ pub fn print(cases: &[Case], list: List) {
     }
 }
 
-/// The next rung above `n` of the thread counts to measure: 1, 2, 4, … and last `most`; none past it.
+/// The thread counts to measure from `first` on: powers of two, the processors, and last `most`.
 pub fn rungs(first: usize, most: usize) -> impl Iterator<Item = usize> {
-    std::iter::successors(Some(first), move |&n| (n < most).then(|| (2 * n).min(most)))
+    let processors = processors();
+    let next = move |n| if n < processors && processors < 2 * n { processors } else { 2 * n };
+    std::iter::successors(Some(first), move |&n| (n < most).then(|| next(n).min(most)))
 }

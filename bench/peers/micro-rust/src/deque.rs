@@ -199,3 +199,103 @@ pub fn thieves<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
     pools.check(popped)?;
     Ok(figures)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::driver::Failure;
+    use std::cell::Cell;
+    use std::collections::VecDeque;
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    thread_local!(static OPERATIONS: Cell<u32> = const { Cell::new(0) });
+
+    /// Once in so many operations.
+    fn is_time() -> bool {
+        OPERATIONS.set(OPERATIONS.get() + 1);
+        OPERATIONS.get() % 100 == 0
+    }
+
+    const SOUND: u8 = 0;
+    const POP_DOUBLES: u8 = 1;
+    const STEAL_DOUBLES: u8 = 2;
+    const STEAL_LOSES: u8 = 3;
+    const POP_REORDERS: u8 = 4;
+
+    /// A good deque that does one operation in so many wrong.
+    struct Broken<const HOW: u8>(Arc<Mutex<VecDeque<Reference>>>);
+
+    impl<const HOW: u8> Deque for Broken<HOW> {
+        const NAME: &'static str = "broken";
+        const BOUNDED: bool = false;
+        const LIFO: bool = true;
+        type Stealer = Arc<Mutex<VecDeque<Reference>>>;
+
+        fn new(_capacity: usize) -> Self {
+            Broken(Arc::default())
+        }
+
+        fn stealer(&self) -> Self::Stealer {
+            self.0.clone()
+        }
+
+        fn push(&self, item: Reference) -> bool {
+            self.0.lock().unwrap().push_back(item);
+            true
+        }
+
+        fn pop(&self) -> Option<Reference> {
+            let mut items = self.0.lock().unwrap();
+            match HOW {
+                POP_DOUBLES if is_time() => items.back().copied(),
+                POP_REORDERS if is_time() => items.pop_front(),
+                _ => items.pop_back(),
+            }
+        }
+
+        fn steal(victim: &Self::Stealer, _own: &Self, _max: usize) -> Result<Reference, Missed> {
+            let mut items = victim.lock().unwrap();
+            if items.is_empty() {
+                return Err(Missed::Empty);
+            }
+            match HOW {
+                STEAL_DOUBLES if is_time() => items.front().copied(),
+                STEAL_LOSES if is_time() => items.pop_front().and_then(|_| items.pop_front()),
+                _ => items.pop_front(),
+            }
+            .ok_or(Missed::Empty)
+        }
+    }
+
+    fn failure_of(run: fn(&Parameters, &Extent) -> Outcome) -> Option<Failure> {
+        let plain = Parameters { threads: 2, batch: 1, depth: 64, ..Default::default() };
+        run(&plain, &Extent { window: Duration::from_millis(50), operations: 0 }).err()
+    }
+
+    #[test]
+    fn a_sound_deque_passes() {
+        type Sound = Broken<SOUND>;
+        for run in [owner::<Sound>, growth::<Sound>, empty_pop::<Sound>, empty_steal::<Sound>, thieves::<Sound>] {
+            assert_eq!(failure_of(run), None);
+        }
+    }
+
+    #[test]
+    fn items_that_come_out_twice_are_found() {
+        assert!(failure_of(owner::<Broken<POP_DOUBLES>>).is_some());
+        assert!(failure_of(thieves::<Broken<POP_DOUBLES>>).is_some());
+        assert!(failure_of(thieves::<Broken<STEAL_DOUBLES>>).is_some());
+    }
+
+    #[test]
+    fn lost_items_are_found() {
+        assert_eq!(failure_of(thieves::<Broken<STEAL_LOSES>>), Some("an item was lost"));
+    }
+
+    #[test]
+    fn another_order_is_found() {
+        let found = failure_of(owner::<Broken<POP_REORDERS>>);
+        assert_eq!(found, Some("the owner's items came out in another order"));
+    }
+}

@@ -6,11 +6,37 @@ use crate::queue::Missed;
 use crossbeam_deque::{Steal, Stealer, Worker};
 use st3::StealError;
 
-fn steal_crossbeam(victim: &Stealer<Reference>, own: &Worker<Reference>, max: usize) -> Result<Reference, Missed> {
-    match victim.steal_batch_with_limit_and_pop(own, max) {
-        Steal::Success(item) => Ok(item),
-        Steal::Empty => Err(Missed::Empty),
-        Steal::Retry => Err(Missed::Retry),
+pub struct Crossbeam<const LIFO: bool>(Worker<Reference>);
+
+impl<const LIFO: bool> Deque for Crossbeam<LIFO> {
+    const NAME: &'static str = if LIFO { "crossbeam_lifo" } else { "crossbeam_fifo" };
+    const BOUNDED: bool = false;
+    const LIFO: bool = LIFO;
+    type Stealer = Stealer<Reference>;
+
+    fn new(_capacity: usize) -> Self {
+        Crossbeam(if LIFO { Worker::new_lifo() } else { Worker::new_fifo() })
+    }
+
+    fn stealer(&self) -> Stealer<Reference> {
+        self.0.stealer()
+    }
+
+    fn push(&self, item: Reference) -> bool {
+        self.0.push(item);
+        true
+    }
+
+    fn pop(&self) -> Option<Reference> {
+        self.0.pop()
+    }
+
+    fn steal(victim: &Stealer<Reference>, own: &Self, max: usize) -> Result<Reference, Missed> {
+        match victim.steal_batch_with_limit_and_pop(&own.0, max) {
+            Steal::Success(item) => Ok(item),
+            Steal::Empty => Err(Missed::Empty),
+            Steal::Retry => Err(Missed::Retry),
+        }
     }
 }
 
@@ -25,40 +51,7 @@ fn half(n: usize, max: usize) -> usize {
     n.div_ceil(2).min(max)
 }
 
-macro_rules! crossbeam {
-    ($name:ident, $text:literal, $lifo:literal, $new:path) => {
-        pub struct $name(Worker<Reference>);
-
-        impl Deque for $name {
-            const NAME: &'static str = $text;
-            const BOUNDED: bool = false;
-            const LIFO: bool = $lifo;
-            type Stealer = Stealer<Reference>;
-
-            fn new(_capacity: usize) -> Self {
-                $name($new())
-            }
-
-            fn stealer(&self) -> Stealer<Reference> {
-                self.0.stealer()
-            }
-
-            fn push(&self, item: Reference) -> bool {
-                self.0.push(item);
-                true
-            }
-
-            fn pop(&self) -> Option<Reference> {
-                self.0.pop()
-            }
-
-            fn steal(victim: &Stealer<Reference>, own: &Self, max: usize) -> Result<Reference, Missed> {
-                steal_crossbeam(victim, &own.0, max)
-            }
-        }
-    };
-}
-
+/// Its two kinds have no type or trait in common.
 macro_rules! st3 {
     ($name:ident, $text:literal, $lifo:literal, $module:ident) => {
         pub struct $name(st3::$module::Worker<Reference>);
@@ -92,7 +85,5 @@ macro_rules! st3 {
     };
 }
 
-crossbeam!(CrossbeamLifo, "crossbeam_lifo", true, Worker::new_lifo);
-crossbeam!(CrossbeamFifo, "crossbeam_fifo", false, Worker::new_fifo);
 st3!(St3Lifo, "st3_lifo", true, lifo);
 st3!(St3Fifo, "st3_fifo", false, fifo);

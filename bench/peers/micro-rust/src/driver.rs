@@ -235,36 +235,47 @@ impl Team {
         };
         let counters: Vec<Counters> = (0..self.threads).map(|_| Counters::default()).collect();
         let mut latency = Latency::default();
-        let (shared, body) = (&shared, &body);
         let (window, counts) = thread::scope(|scope| {
-            let mut members = Vec::new();
-            for (index, counters) in counters.iter().enumerate() {
-                let member = move || self.member(Thread::new(shared, counters, index, self.is_leader(index)), body);
-                match thread::Builder::new().spawn_scoped(scope, member) {
-                    Ok(member) => members.push(member),
-                    Err(_) => {
-                        shared.phase.store(STOP, Release);
-                        return Err("a thread cannot be started");
-                    }
-                }
-            }
-            while (shared.started.load(Acquire) as usize) < self.threads {
-                thread::yield_now();
-            }
-            let window = self.run_window(extent, shared, &counters);
+            let members = self.start(scope, &shared, &counters, &body)?;
+            let figures = self.run_window(extent, &shared, &counters);
             members.into_iter().for_each(|member| latency.add(&member.join().unwrap()));
-            Ok(window)
+            Ok::<_, Failure>(figures)
         })?;
         failure_in(&counters)?;
-        let sum = |counts: Counts, index: usize, one: Counts| {
-            let operations = if self.is_counted(index) { one.operations } else { 0 };
-            counts.combine(Counts { operations, ..one }, |a, b| a + b)
-        };
-        let total = |counts: &[Counts]| counts.iter().enumerate().fold(Counts::default(), |a, (i, &b)| sum(a, i, b));
         let everything: Vec<Counts> = counters.iter().map(Counters::read).collect();
-        let all_operations = total(&everything).operations;
-        let fairness = self.fairness(&counts);
-        Ok(Figures { window, counts: total(&counts), fairness, latency, all_operations })
+        let all_operations = self.sum(&everything).operations;
+        Ok(Figures { window, counts: self.sum(&counts), fairness: self.fairness(&counts), latency, all_operations })
+    }
+
+    /// All of them, waiting for the phase to change.
+    fn start<'scope, 'env>(
+        &'env self,
+        scope: &'scope thread::Scope<'scope, 'env>,
+        shared: &'env Shared,
+        counters: &'env [Counters],
+        body: &'env (impl Fn(&mut Thread) + Sync),
+    ) -> Result<Vec<thread::ScopedJoinHandle<'scope, Latency>>, Failure> {
+        let mut members = Vec::new();
+        for (index, counters) in counters.iter().enumerate() {
+            let member = move || self.member(Thread::new(shared, counters, index, self.is_leader(index)), body);
+            members.push(thread::Builder::new().spawn_scoped(scope, member).map_err(|_| {
+                shared.phase.store(STOP, Release);
+                "a thread cannot be started"
+            })?);
+        }
+        while (shared.started.load(Acquire) as usize) < self.threads {
+            thread::yield_now();
+        }
+        Ok(members)
+    }
+
+    /// Operations of those roles only that count.
+    fn sum(&self, counts: &[Counts]) -> Counts {
+        let counted = |(i, one): (usize, &Counts)| {
+            let operations = if self.is_counted(i) { one.operations } else { 0 };
+            Counts { operations, ..*one }
+        };
+        counts.iter().enumerate().map(counted).fold(Counts::default(), |a, b| a.combine(b, |a, b| a + b))
     }
 
     fn member(&self, mut thread: Thread, body: &(impl Fn(&mut Thread) + Sync)) -> Latency {

@@ -63,8 +63,8 @@ fn all_cases() -> Vec<Case> {
     let mut cases = queue_cases::of::<queues::SegQueue>();
     cases.extend(queue_cases::of::<queues::ArrayQueue>());
     cases.extend(queue_cases::of::<queues::Injector>());
-    cases.extend(deque_cases::of::<deques::CrossbeamLifo>());
-    cases.extend(deque_cases::of::<deques::CrossbeamFifo>());
+    cases.extend(deque_cases::of::<deques::Crossbeam<true>>());
+    cases.extend(deque_cases::of::<deques::Crossbeam<false>>());
     cases.extend(deque_cases::of::<deques::St3Lifo>());
     cases.extend(deque_cases::of::<deques::St3Fifo>());
     cases

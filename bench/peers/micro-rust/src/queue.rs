@@ -287,3 +287,101 @@ pub fn empty<Q: Queue>(parameters: &Parameters, extent: &Extent) -> Outcome {
     let load = Load::<Q>::new(parameters, 1);
     run_alone(0, extent, |thread| load.empty_round(thread))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::cell::Cell;
+    use std::collections::VecDeque;
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    thread_local!(static OPERATIONS: Cell<u32> = const { Cell::new(0) });
+
+    /// Once in so many operations.
+    fn is_time() -> bool {
+        OPERATIONS.set(OPERATIONS.get() + 1);
+        OPERATIONS.get() % 1000 == 0
+    }
+
+    const SOUND: u8 = 0;
+    const LOSES: u8 = 1;
+    const DOUBLES: u8 = 2;
+    const REORDERS: u8 = 3;
+    const HAUNTED: u8 = 4;
+
+    /// A good queue that does one operation in so many wrong.
+    struct Broken<const HOW: u8>(Mutex<VecDeque<Reference>>);
+
+    impl<const HOW: u8> Queue for Broken<HOW> {
+        const NAME: &'static str = "broken";
+        const BOUNDED: bool = false;
+        type Local = ();
+
+        fn new(_capacity: usize) -> Self {
+            Broken(Mutex::default())
+        }
+
+        fn attach(&self) {}
+
+        fn push(&self, item: Reference) -> bool {
+            let mut items = self.0.lock().unwrap();
+            match HOW {
+                LOSES if is_time() => {}
+                DOUBLES if is_time() => items.extend([item, item]),
+                REORDERS if is_time() => items.push_front(item),
+                _ => items.push_back(item),
+            }
+            true
+        }
+
+        fn pop(&self) -> Result<Reference, Missed> {
+            match self.0.lock().unwrap().pop_front() {
+                Some(item) => Ok(item),
+                None if HOW == HAUNTED && is_time() => Err(Missed::Retry),
+                None => Err(Missed::Empty),
+            }
+        }
+    }
+
+    const EXTENT: Extent = Extent { window: Duration::from_millis(20), operations: 0 };
+
+    fn failure_of(run: fn(&Parameters, &Extent) -> Outcome) -> Option<Failure> {
+        let plain = Parameters { producers: 2, consumers: 2, threads: 3, batch: 3, depth: 64, ..Default::default() };
+        run(&plain, &EXTENT).err()
+    }
+
+    #[test]
+    fn a_sound_queue_passes() {
+        for run in [transfer::<Broken<SOUND>>, mixture::<Broken<SOUND>>, burst::<Broken<SOUND>>, empty::<Broken<SOUND>>]
+        {
+            assert_eq!(failure_of(run), None);
+        }
+    }
+
+    #[test]
+    fn lost_items_are_found() {
+        assert_eq!(failure_of(transfer::<Broken<LOSES>>), Some("an item was lost"));
+        assert_eq!(failure_of(mixture::<Broken<LOSES>>), Some("an item was lost"));
+        assert!(failure_of(burst::<Broken<LOSES>>).is_some());
+    }
+
+    #[test]
+    fn items_that_come_out_twice_are_found() {
+        for run in [transfer::<Broken<DOUBLES>>, mixture::<Broken<DOUBLES>>, burst::<Broken<DOUBLES>>] {
+            assert!(failure_of(run).is_some());
+        }
+    }
+
+    #[test]
+    fn another_order_is_found() {
+        let wanted = Some("a producer's items came out in another order");
+        assert_eq!(failure_of(burst::<Broken<REORDERS>>), wanted);
+        assert_eq!(failure_of(mixture::<Broken<REORDERS>>), wanted);
+    }
+
+    #[test]
+    fn an_empty_queue_that_is_not_is_found() {
+        assert_eq!(failure_of(empty::<Broken<HAUNTED>>), Some("an empty queue is not empty"));
+    }
+}

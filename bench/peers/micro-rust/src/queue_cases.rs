@@ -26,7 +26,7 @@ fn alone<Q: Queue>() -> Vec<Case> {
     let burst = |depth, shape: String| case::<Q>(shape, queue::burst::<Q>, Parameters { depth, ..Default::default() });
     vec![
         burst(1, "pairs/1".into()).core(true),
-        burst(64, "burst/64".into()).core(true),
+        burst(64, "burst/64".into()),
         burst(1024, "burst/1024".into()),
         case::<Q>("empty/1".into(), queue::empty::<Q>, Parameters::default()),
     ]
@@ -46,7 +46,7 @@ fn between(producers: usize, consumers: usize) -> Parameters {
 /// From 1:1 to four threads a processor.
 fn ladder<Q: Queue>(processors: usize) -> Vec<Case> {
     let rung = |batch, n| {
-        let core = n == 1 || n == processors;
+        let core = n == processors || (batch == 1 && (n == 1 || n == processors / 2));
         transfer::<Q>(Parameters { batch, ..between(n, n) }, "").scaled(2 * n).core(core)
     };
     let curve = |batch| rungs(1, 2 * processors).map(move |n| rung(batch, n));

@@ -1,6 +1,6 @@
 //! Tasks that block at spots picked at random, and wake whoever blocks there.
 
-use super::{sum_of, Line};
+use super::{expect_no_post_left, sum_of, Line};
 use crate::random::Random;
 use crate::runtime::{Runtime, Semaphore};
 use crate::workload::{expect, Entry, Outcome};
@@ -18,7 +18,7 @@ pub fn entries<R: Runtime>() -> Vec<Entry<R>> {
         })
         .described(
             format!("{tasks_per_worker} tasks for each worker block at random spots and wake whoever blocks there"),
-            "each turn; all tasks ended",
+            "each turn; all tasks ended; no post is left over",
         )
         .per_worker()
     };
@@ -60,6 +60,7 @@ fn churn<R: Runtime>(tasks: usize, lots: u64, seed: u64) -> impl FnMut(&R) -> Ou
         let shared = Arc::new(Shared::<R> { spots, lots, drawn: Line(AtomicU64::new(0)) });
         let spawn = |i| runtime.spawn_outside(task(shared.clone(), i, Random::new(seed, i as u64)));
         let handles: Vec<_> = (0..tasks).map(spawn).collect();
-        expect("turns", runtime.block_on(sum_of::<R>(handles)), lots * LOT)
+        expect("turns", runtime.block_on(sum_of::<R>(handles)), lots * LOT)?;
+        expect_no_post_left(shared.spots.iter().map(|spot| &spot.0))
     }
 }

@@ -1,6 +1,6 @@
 //! Rings of tasks that wake each other, one after the other.
 
-use super::{sum_of, Line};
+use super::{expect_no_post_left, sum_of, Line};
 use crate::runtime::{Runtime, Semaphore};
 use crate::workload::{expect, Entry, Outcome};
 use std::sync::Arc;
@@ -14,7 +14,7 @@ pub fn entries<R: Runtime>() -> Vec<Entry<R>> {
         Entry::new(name, WAITS_PER_WORKER, move |setup| cycle(rings_per_worker * setup.workers, turns))
             .described(
                 format!("{rings_per_worker} rings of 5 tasks for each worker; a token goes round each {turns} times"),
-                "each wait",
+                "each wait; no post is left over",
             )
             .per_worker()
     };
@@ -41,17 +41,17 @@ async fn member<R: Runtime>(
 
 fn cycle<R: Runtime>(rings: usize, turns: u64) -> impl FnMut(&R) -> Outcome {
     move |runtime| {
-        let mut tasks = Vec::with_capacity(rings * RING);
-        let mut firsts = Vec::with_capacity(rings);
-        for _ in 0..rings {
-            let ring: [_; RING] = std::array::from_fn(|_| Arc::new(Line(R::Semaphore::new(0))));
+        let semaphore = |_| Arc::new(Line(R::Semaphore::new(0)));
+        let rings: Vec<[_; RING]> = (0..rings).map(|_| std::array::from_fn(semaphore)).collect();
+        let mut tasks = Vec::with_capacity(rings.len() * RING);
+        for ring in &rings {
             for i in 0..RING {
                 let (own, next) = (ring[i].clone(), ring[(i + 1) % RING].clone());
                 tasks.push(runtime.spawn_outside(member::<R>(own, next, turns, i == RING - 1)));
             }
-            firsts.push(ring[0].clone());
         }
-        firsts.iter().for_each(|first| first.0.post());
-        expect("waits", runtime.block_on(sum_of::<R>(tasks)), (rings * RING) as u64 * turns)
+        rings.iter().for_each(|ring| ring[0].0.post());
+        expect("waits", runtime.block_on(sum_of::<R>(tasks)), (rings.len() * RING) as u64 * turns)?;
+        expect_no_post_left(rings.iter().flatten().map(|semaphore| &semaphore.0))
     }
 }

@@ -1,7 +1,7 @@
 //! churn with data: each task works on a block, which with *share* it hands to whoever it wakes.
 
 use super::churn::{LOT, LOTS_PER_WORKER};
-use super::{sum_of, Line};
+use super::{expect_no_post_left, sum_of, Line};
 use crate::random::Random;
 use crate::runtime::{Runtime, Semaphore};
 use crate::workload::{expect, Entry, Outcome, Setup};
@@ -20,7 +20,7 @@ pub fn entries<R: Runtime>() -> Vec<Entry<R>> {
         Entry::new(name, LOTS_PER_WORKER * LOT, move |setup| locality(setup, share))
             .described(
                 format!("as churn_many, but a task works on a block of 4 KiB first, and {block}"),
-                "all turns were taken, and each added 1 to each word of a block",
+                "all turns were taken, and each added 1 to each word of a block; no post is left over",
             )
             .wide()
             .per_worker()
@@ -150,6 +150,7 @@ fn locality<R: Runtime>(setup: &Setup<R>, share: bool) -> impl FnMut(&R) -> Outc
         let turns = runtime.block_on(sum_of::<R>(handles));
         all_turns += turns;
         expect("turns", turns, lots * LOT)?;
+        expect_no_post_left(shared.places.iter().map(|place| &place.0.semaphore))?;
         expect("sum of the words", sum_of_words(&blocks), all_turns * WORDS as u64)
     }
 }

@@ -20,8 +20,8 @@ mod uts;
 mod wakeup;
 mod yields;
 
-use crate::runtime::Runtime;
-use crate::workload::Entry;
+use crate::runtime::{Runtime, Semaphore};
+use crate::workload::{expect, Entry, Outcome};
 use std::time::{Duration, Instant};
 
 pub fn table<R: Runtime>() -> Vec<Entry<R>> {
@@ -55,6 +55,12 @@ struct Line<T>(T);
 fn spin(time: Duration) {
     let start = Instant::now();
     while start.elapsed() < time {}
+}
+
+/// When the tasks have ended: every post was waited for.
+fn expect_no_post_left<'a, S: Semaphore>(semaphores: impl IntoIterator<Item = &'a S>) -> Outcome {
+    let left: usize = semaphores.into_iter().map(S::available).sum();
+    expect("posts left over", left as u64, 0)
 }
 
 /// Awaits tasks in order and sums what they return.
