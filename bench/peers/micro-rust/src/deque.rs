@@ -32,7 +32,7 @@ pub trait Deque: Send {
 }
 
 /// Pushes up to `n`; returns how many went in.
-#[inline]
+#[inline(always)]
 fn push_some<D: Deque>(deque: &D, pool: &Pool, thread: &Thread, n: usize) -> usize {
     for pushed in 0..n {
         let Some(item) = pool.next(0) else {
@@ -49,7 +49,7 @@ fn push_some<D: Deque>(deque: &D, pool: &Pool, thread: &Thread, n: usize) -> usi
     n
 }
 
-#[inline]
+#[inline(always)]
 fn take(thread: &Thread, item: Reference) {
     if !item.take() {
         thread.fail("an item came out twice");
@@ -57,7 +57,7 @@ fn take(thread: &Thread, item: Reference) {
 }
 
 /// Pops up to `n` and works on each; returns how many there were.
-#[inline]
+#[inline(always)]
 fn pop_some<D: Deque>(deque: &D, thread: &mut Thread, n: usize) -> usize {
     let mut popped = 0;
     while popped < n {
@@ -72,6 +72,7 @@ fn pop_some<D: Deque>(deque: &D, thread: &mut Thread, n: usize) -> usize {
 // ---- the owner alone ----
 
 /// Empties a deque that nobody else uses, and sees that the order is the one claimed.
+#[inline(always)]
 fn pop_in_order<D: Deque>(deque: &D, pool: &Pool, thread: &Thread, n: usize) {
     for i in 0..n as u64 {
         let expected = if D::LIFO { pool.pushed() - i } else { pool.pushed() - n as u64 + 1 + i };
@@ -86,6 +87,7 @@ fn pop_in_order<D: Deque>(deque: &D, pool: &Pool, thread: &Thread, n: usize) {
     count(&thread.counters.operations, n as u64);
 }
 
+#[inline(always)]
 fn fill_and_empty<D: Deque>(deque: &D, pool: &Pool, thread: &Thread, depth: usize, no_room: &'static str) {
     if push_some(deque, pool, thread, depth) < depth {
         return thread.fail(no_room);

@@ -57,7 +57,7 @@ struct Seat<Q: Queue> {
 }
 
 /// Notes that an item came out; Err: what is wrong with that.
-#[inline]
+#[inline(always)]
 fn take(last: &mut [u64], item: Reference) -> Result<(), Failure> {
     let last = &mut last[item.producer()];
     let in_order = item.sequence() > *last;
@@ -86,52 +86,67 @@ impl<'a, Q: Queue> Load<'a, Q> {
         self.start.elapsed().as_nanos() as u64
     }
 
-    /// Pushes up to `n` of the thread's next items; returns how many went in.
-    #[inline]
+    /// Pushes up to `n` of the thread's next items, one by one; returns how many went in.
+    #[inline(always)]
     fn push(&self, thread: &mut Thread, n: usize, intended_ns: u64) -> usize {
         let pool = self.pools.of(thread.index);
-        thread.batch.clear();
-        while thread.batch.len() < n {
-            let Some(item) = pool.next(thread.batch.len() as u64) else { break };
+        for pushed in 0..n {
+            let Some(item) = pool.next(0) else {
+                count(&thread.counters.held, u64::from(pushed == 0));
+                return pushed;
+            };
             item.set_intended_ns(intended_ns);
-            thread.batch.push(item);
+            if !self.queue.push(item) {
+                item.take_back();
+                count(&thread.counters.full, u64::from(pushed == 0));
+                return pushed;
+            }
+            pool.count_pushed(1);
         }
-        if thread.batch.is_empty() {
-            count(&thread.counters.held, 1);
-            return 0;
-        }
-        let pushed = thread.batch.iter().position(|item| !self.queue.push(item)).unwrap_or(thread.batch.len());
-        thread.batch[pushed..].iter().for_each(|item| item.take_back());
-        pool.count_pushed(pushed as u64);
-        count(&thread.counters.full, u64::from(pushed == 0));
-        pushed
+        n
     }
 
     /// Pops up to `n`; returns how many came out. If timed: the latency of each since its intended start.
-    #[inline]
+    #[inline(always)]
     fn pop(&self, thread: &mut Thread, seat: &mut Seat<Q>, n: usize, timed: bool) -> usize {
-        thread.batch.clear();
         let popped = if n == 1 {
-            self.queue.pop().map(|item| thread.batch.push(item))
+            self.queue.pop().map(|item| self.note(thread, seat, item, self.time_if(timed)))
         } else {
-            self.queue.pop_batch(&seat.local, n, &mut thread.batch)
+            self.pop_batch(thread, seat, n, timed)
         };
         match popped {
-            Ok(()) => {}
+            Ok(()) if n == 1 => return 1,
+            Ok(()) => return thread.batch.len(),
             Err(Missed::Empty) => count(&thread.counters.empty, 1),
             Err(Missed::Retry) => count(&thread.counters.retry, 1),
         }
-        let now_ns = if timed && !thread.batch.is_empty() { self.now_ns() } else { 0 };
+        0
+    }
+
+    fn pop_batch(&self, thread: &mut Thread, seat: &mut Seat<Q>, n: usize, timed: bool) -> Result<(), Missed> {
+        thread.batch.clear();
+        self.queue.pop_batch(&seat.local, n, &mut thread.batch)?;
+        let now_ns = self.time_if(timed);
         for i in 0..thread.batch.len() {
             let item = thread.batch[i];
-            if timed && thread.is_measured() {
-                thread.latency.record(now_ns.saturating_sub(item.intended_ns()));
-            }
-            if let Err(failure) = take(&mut seat.last, item) {
-                thread.fail(failure);
-            }
+            self.note(thread, seat, item, now_ns);
         }
-        thread.batch.len()
+        Ok(())
+    }
+
+    fn time_if(&self, timed: bool) -> Option<u64> {
+        timed.then(|| self.now_ns())
+    }
+
+    /// What came out: its latency, if there is a time, and what is wrong with it.
+    #[inline(always)]
+    fn note(&self, thread: &mut Thread, seat: &mut Seat<Q>, item: Reference, now_ns: Option<u64>) {
+        if let Some(now_ns) = now_ns.filter(|_| thread.is_measured()) {
+            thread.latency.record(now_ns.saturating_sub(item.intended_ns()));
+        }
+        if let Err(failure) = take(&mut seat.last, item) {
+            thread.fail(failure);
+        }
     }
 
     fn produce(&self, thread: &mut Thread) {
