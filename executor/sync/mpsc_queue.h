@@ -24,11 +24,11 @@
  * there, nobody can reach the block, and it is appended anew or freed. That is also why there is no ABA in `hint`.
  *
  * Memory order
- *   Q1 claim: cas seq_cst of tail        Q1 before Q2 and Q3 before Q4 in the one order of all seq_cst accesses: who
- *      reads
- *   Q2 find: load seq_cst of hint        at Q2 the hint from before Q3 claimed before Q4, so `passed` is above its
- *   Q3 leave: cas seq_cst of hint        position. Q2 acquires the block from Q3
- *   Q4 leave: load seq_cst of tail
+ *   Q1 claim: cas seq_cst of tail
+ *   Q2 find: load seq_cst of hint; acquires the block from Q3
+ *   Q3 leave: cas seq_cst of hint
+ *   Q4 leave: load seq_cst of tail. In the one order of these four, who reads at Q2 the hint from before Q3 has claimed
+ *      (Q1) before Q4, so `passed` is above its position
  *   Q5 leave: store release of passed; Q6 recycle: load acquire. The leaver is done with the block
  *   Q7 publish: fetch_add acq_rel of the block's word. Release: the value, and all that the walk read, is before.
  *      Acquire: with Q9, sees the waker that is awaited. (An addition of the slot's bit, which was 0: x86 has no
