@@ -100,9 +100,9 @@ static bool send_and_receive(struct workload_run *run, size_t capacity) {
         struct sender sender = {.channel = channel, .message = (uint64_t)i * MESSAGES};
         workload_spawn(run->runtime, &sender_type, &sender, NULL);
     }
+    sy_mpsc_drop_sender(channel); /* if a message were lost, the receiver would not wait for ever */
     struct receiver receiver = {.channel = channel, .in_order = &in_order};
     uint64_t sum = workload_run_task(run->runtime, &receiver_type, &receiver);
-    sy_mpsc_drop_sender(channel);
     if (!in_order) {
         return workload_fail(run, "a sender's integers came out of order");
     }

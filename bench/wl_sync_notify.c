@@ -11,6 +11,8 @@ enum { NOTIFIED = 500 };
 
 static struct sy_notify notify;
 static struct au64 count;
+static unsigned waiters;       /* how many there are */
+static uint64_t notifications; /* since the start; the notifier's */
 
 /* ---- who waits, until the runtime ends ---- */
 
@@ -44,6 +46,7 @@ static void waiter_drop(void *future) {
 static const struct sy_future_type waiter_type = {"waiter", sizeof(struct waiter), waiter_poll, waiter_drop};
 
 static void start(struct workload_run *run, unsigned n) {
+    waiters = n;
     sy_notify_init(&notify);
     for (unsigned i = 0; i < n; i++) {
         workload_spawn(run->runtime, &waiter_type, &(struct waiter){.waiting = false}, NULL);
@@ -64,6 +67,7 @@ static enum sy_poll notifier_poll(void *future, struct sy_context *cx) {
     if (f->counted >= NOTIFIED) {
         return SY_READY;
     }
+    notifications++;
     f->wake(&notify);
     sy_yield_now(cx);
     return SY_PENDING;
@@ -71,18 +75,24 @@ static enum sy_poll notifier_poll(void *future, struct sy_context *cx) {
 
 static const struct sy_future_type notifier_type = {"notifier", sizeof(struct notifier), notifier_poll, NULL};
 
-static bool notify_until_counted(struct workload_run *run, void (*wake)(struct sy_notify *notify)) {
+/* `each`: how many waiters a notification wakes at most. */
+static bool notify_until_counted(struct workload_run *run, void (*wake)(struct sy_notify *notify), uint64_t each) {
     struct notifier notifier = {.before = au64_load_relaxed(&count), .wake = wake};
     uint64_t counted = workload_run_task(run->runtime, &notifier_type, &notifier);
-    return counted >= NOTIFIED || workload_fail(run, "the count moved on by %" PRIu64 ", not by 500", counted);
+    if (counted < NOTIFIED) {
+        return workload_fail(run, "the count moved on by %" PRIu64 ", not by %d", counted, NOTIFIED);
+    }
+    uint64_t all = au64_load_relaxed(&count);
+    return all <= notifications * each ||
+           workload_fail(run, "%" PRIu64 " were woken by %" PRIu64 " notifications", all, notifications);
 }
 
 static bool waiters_iterate(struct workload_run *run) {
-    return notify_until_counted(run, sy_notify_waiters);
+    return notify_until_counted(run, sy_notify_waiters, waiters);
 }
 
 static bool one_iterate(struct workload_run *run) {
-    return notify_until_counted(run, sy_notify_one);
+    return notify_until_counted(run, sy_notify_one, 1);
 }
 
 /* A row for each way and number of waiters. */
@@ -93,7 +103,7 @@ static bool one_iterate(struct workload_run *run) {
     const struct workload workload_sync_notify_##way##_##n = {                                                         \
         .name = "sync_notify_" #way "_" #n,                                                                            \
         .summary = "a task wakes " whom " of " #n " waiting tasks, which count, and yields, until 500 were counted",   \
-        .check = "the count moved on by at least 500",                                                                 \
+        .check = "the count moved on by at least 500, and nobody was woken unasked",                                   \
         .parts = WORKLOAD_QUEUE | WORKLOAD_DEQUE,                                                                      \
         .ops = NOTIFIED,                                                                                               \
         .effort = when,                                                                                                \
