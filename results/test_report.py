@@ -78,7 +78,7 @@ class Html(unittest.TestCase):
 
     def test_every_sample_is_listed_with_its_line(self):
         raw = self.text[self.text.index('id="raw"'):]
-        listed = sorted(int(number) for number in re.findall(r"(\d+):&nbsp;", raw))
+        listed = sorted(int(number) for number in re.findall(r"^(\d+): [\d–]", raw, re.MULTILINE))
         self.assertEqual(listed, list(range(1, len(made().samples) + 1)))
         for cell in made().summary["cells"]:
             self.assertIn(view.anchor(cell["workload"], cell["arm"]), self.page.ids)
@@ -87,11 +87,19 @@ class Html(unittest.TestCase):
         cells = [cell for heat in tables.heat_groups(view.View(made())) for row in heat["rows"]
                  for cell in row["cells"]]
         unmeasured = sum(cell["kind"] == "unmeasured" for cell in cells)
+        measured = {(cell["workload"], cell["arm"]) for cell in made().summary["cells"] if cell["arm"] != "A/A"}
+        self.assertEqual(len(cells) - unmeasured, len(measured))
         self.assertGreater(unmeasured, 0)
         self.assertEqual(self.text.count('<td class="n"></td>'), unmeasured)
         for cell in cells:
             if cell["kind"] != "unmeasured":
                 self.assertIn(f'href="#{cell["href"]}" title="{cell["title"]}"', self.text)
+
+    def test_overall_counts_verdicts(self):
+        found = {(line["group"], line["arm"]): line for line in tables.overall_rows(view.View(made()))}
+        seg, moodycamel = found["full", "gq_seg+dq_chase_lev+rx_epoll"], found["queue", "moodycamel"]
+        self.assertEqual([seg[kind] for kind in ("better", "worse", "equivalent", "undecided")], [0, 7, 0, 0])
+        self.assertEqual((moodycamel["better"], moodycamel["worse"]), (3, 0))
 
     def test_verdict_stands_first(self):
         self.assertLess(self.text.index("Queue, under the full runtime"), self.text.index("<table"))
