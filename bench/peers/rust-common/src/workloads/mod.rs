@@ -22,6 +22,9 @@ mod yields;
 
 use crate::runtime::{Runtime, Semaphore};
 use crate::workload::{expect, Entry, Outcome};
+use std::sync::atomic::AtomicU64;
+use std::sync::atomic::Ordering::Relaxed;
+use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 pub fn table<R: Runtime>() -> Vec<Entry<R>> {
@@ -46,6 +49,35 @@ pub fn table<R: Runtime>() -> Vec<Entry<R>> {
         echo::entries(),
     ];
     groups.into_iter().flatten().collect()
+}
+
+/// Tasks that are to end, the last of which tells the main thread. It lives as long as the process, so that tasks pay no
+/// reference count for it; neither do ours.
+struct Countdown {
+    left: AtomicU64,
+    done: mpsc::SyncSender<()>,
+}
+
+impl Countdown {
+    fn new() -> (&'static Countdown, mpsc::Receiver<()>) {
+        let (done, waits) = mpsc::sync_channel(1);
+        (Box::leak(Box::new(Countdown { left: AtomicU64::new(0), done })), waits)
+    }
+
+    fn start(&self, tasks: u64) {
+        self.left.store(tasks, Relaxed);
+    }
+
+    fn count(&self) {
+        if self.left.fetch_sub(1, Relaxed) == 1 {
+            self.done.send(()).unwrap();
+        }
+    }
+
+    /// A task that ran twice would have made it wrap.
+    fn expect_none_left(&self) -> Outcome {
+        expect("tasks left", self.left.load(Relaxed), 0)
+    }
 }
 
 /// On a cache line of its own, or several.

@@ -1,12 +1,12 @@
 //! Messages there and back: many pairs at once over oneshot channels, and one pair beside a task that hogs the worker.
 
-use super::spin;
+use super::{spin, Countdown};
 use crate::runtime::{Receiver, Runtime, Sender};
 use crate::workload::{expect, Entry, Outcome, Setup, Workload};
 use std::sync::atomic::AtomicBool;
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::{mpsc, Arc};
+use std::sync::Arc;
 use std::time::Duration;
 
 const PINGS: u64 = 1_000;
@@ -29,7 +29,7 @@ pub fn entries<R: Runtime>() -> Vec<Entry<R>> {
     ]
 }
 
-async fn ping<R: Runtime>(left: Arc<AtomicU64>, done: mpsc::SyncSender<()>) {
+async fn ping<R: Runtime>(countdown: &'static Countdown) {
     let (send_there, there) = R::oneshot();
     let (send_back, back) = R::oneshot();
     R::detach(R::spawn(async move {
@@ -38,27 +38,22 @@ async fn ping<R: Runtime>(left: Arc<AtomicU64>, done: mpsc::SyncSender<()>) {
     }));
     send_there(());
     back.await;
-    if left.fetch_sub(1, Relaxed) == 1 {
-        done.send(()).unwrap();
-    }
+    countdown.count();
 }
 
 fn ping_pong<R: Runtime>() -> impl FnMut(&R) -> Outcome {
-    let left = Arc::new(AtomicU64::new(0));
-    let (done, waits) = mpsc::sync_channel(1000);
+    let (countdown, waits) = Countdown::new();
     move |runtime| {
-        left.store(PINGS, Relaxed);
-        let (all_left, done) = (left.clone(), done.clone());
+        countdown.start(PINGS);
         runtime.block_on(async {
             R::detach(R::spawn(async move {
                 for _ in 0..PINGS {
-                    R::detach(R::spawn(ping::<R>(all_left.clone(), done.clone())));
+                    R::detach(R::spawn(ping::<R>(countdown)));
                 }
             }));
             waits.recv().unwrap();
         });
-        // Nobody gets here unless both messages arrived; a task that ran twice would have made it wrap.
-        expect("pings left", left.load(Relaxed), 0)
+        countdown.expect_none_left() // nobody counts unless both messages arrived
     }
 }
 

@@ -1,11 +1,11 @@
 //! Many small tasks from a thread outside the workers, with the runtime idle or busy in two ways.
 
-use super::sum_of;
+use super::{sum_of, Countdown};
 use crate::runtime::Runtime;
 use crate::workload::{expect, Entry, Outcome, Setup, Workload};
 use std::sync::atomic::Ordering::Relaxed;
-use std::sync::atomic::{AtomicBool, AtomicU64};
-use std::sync::{mpsc, Arc};
+use std::sync::atomic::AtomicBool;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 const TASKS: u64 = 10_000;
@@ -68,23 +68,16 @@ fn respawn<R: Runtime>(go_on: Arc<AtomicBool>) {
 }
 
 fn local<R: Runtime>() -> impl FnMut(&R) -> Outcome {
-    let left = Arc::new(AtomicU64::new(0));
-    let (done, waits) = mpsc::sync_channel(1000);
+    let (countdown, waits) = Countdown::new();
     move |runtime| {
-        left.store(TASKS, Relaxed);
+        countdown.start(TASKS);
         runtime.block_on(async {
             for _ in 0..TASKS {
-                let (left, done) = (left.clone(), done.clone());
-                R::detach(R::spawn(async move {
-                    if left.fetch_sub(1, Relaxed) == 1 {
-                        done.send(()).unwrap();
-                    }
-                }));
+                R::detach(R::spawn(async move { countdown.count() }));
             }
             waits.recv().unwrap();
         });
-        // A task that ran twice would have made it wrap.
-        expect("tasks left", left.load(Relaxed), 0)
+        countdown.expect_none_left()
     }
 }
 

@@ -64,8 +64,8 @@ async fn task<R: Runtime>(shared: Arc<Shared>, i: usize) -> u64 {
 }
 
 fn transfer<R: Runtime>(tasks: usize, seed: u64) -> impl FnMut(&R) -> Outcome {
+    let mut random = Random::new(seed, 0);
     move |runtime| {
-        let mut random = Random::new(seed, 0);
         let first = random.pick(tasks);
         let shared = Arc::new(Shared {
             reign: AtomicU64::new(1 << 32 | first as u64),
@@ -73,6 +73,8 @@ fn transfer<R: Runtime>(tasks: usize, seed: u64) -> impl FnMut(&R) -> Outcome {
             random: AtomicU64::new(random.state()),
         });
         let handles: Vec<_> = (0..tasks).map(|i| runtime.spawn_outside(task::<R>(shared.clone(), i))).collect();
-        expect("acknowledgements", runtime.block_on(sum_of::<R>(handles)), tasks as u64 * REIGNS)
+        let acknowledged = runtime.block_on(sum_of::<R>(handles));
+        random = Random::resume(shared.random.load(Relaxed));
+        expect("acknowledgements", acknowledged, tasks as u64 * REIGNS)
     }
 }
