@@ -33,15 +33,18 @@ struct sy_mpsc;
 
 /*
  * `capacity` is the number of values that are sent and not yet received, at most: 1 or more. Memory is taken as they
- * come, not in advance. `drop`, which may be NULL, is given each value that was sent and will never be received; on any
- * thread. 0; -EINVAL: a capacity of 0, or elements larger than SY_MPSC_ELEMENT_MAX; -ENOMEM.
+ * come, not in advance. `drop`, which may be NULL, is given each value that was sent and not received when the receiver
+ * goes. 0; -EINVAL: a capacity of 0, or elements larger than SY_MPSC_ELEMENT_MAX; -ENOMEM.
  */
 int sy_mpsc_create(struct sy_mpsc **out, size_t element_size, size_t capacity, void (*drop)(void *value));
 
 void sy_mpsc_clone_sender(struct sy_mpsc *channel);
 /* After the last sender's, the receiver finds what was sent and then -EPIPE. */
 void sy_mpsc_drop_sender(struct sy_mpsc *channel);
-/* Closes, drops what was not received, and gives the receiver's reference back. */
+/*
+ * Closes, drops what was not received, and gives the receiver's reference back. If there is something to drop with it
+ * waits for sends that are in the middle of copying their value.
+ */
 void sy_mpsc_drop_receiver(struct sy_mpsc *channel);
 /* Sends fail from now on, those that wait too. What was sent can still be received; then comes -EPIPE. */
 void sy_mpsc_close(struct sy_mpsc *channel);
