@@ -10,7 +10,7 @@ static void destroy(const struct dq_ops *dq, struct micro_deque *d, unsigned thr
         }
     }
     free(d->deques);
-    micro_pools_destroy(d->pool, 1);
+    micro_items_destroy(&d->items);
     if (d->reclaim) {
         reclaim_destroy(d->reclaim);
     }
@@ -19,9 +19,8 @@ static void destroy(const struct dq_ops *dq, struct micro_deque *d, unsigned thr
 /* NULL, or why not. */
 static const char *create(const struct dq_ops *dq, struct micro_deque *d, unsigned threads) {
     struct dq_config config = {.capacity = d->parameters->capacity ? d->parameters->capacity : DQ_CAPACITY_DEFAULT};
-    d->pool = micro_pools_create(1);
     d->deques = calloc(threads, sizeof(struct dq *));
-    if (!d->pool || !d->deques || reclaim_create(&d->reclaim) != 0) {
+    if (!micro_items_create(&d->items, 1, threads) || !d->deques || reclaim_create(&d->reclaim) != 0) {
         return "no memory";
     }
     config.reclaim = d->reclaim;
@@ -37,12 +36,12 @@ static const char *create(const struct dq_ops *dq, struct micro_deque *d, unsign
 static const char *drain(const struct dq_ops *dq, struct micro_deque *d, uint64_t popped) {
     struct sy_node *node;
     while (dq->pop(d->deques[0], &node) == DQ_OK) {
-        if (!micro_item_take(micro_item_of(node))) {
-            return "an item came out twice";
+        if (micro_item_take(&d->items, 0, node) == MICRO_STRANGER) {
+            return "something came out that was never pushed";
         }
         popped++;
     }
-    return micro_pools_check(d->pool, 1, popped);
+    return micro_items_check(&d->items, popped);
 }
 
 static void run_thieves(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {

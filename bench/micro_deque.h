@@ -15,8 +15,8 @@
 struct micro_deque {
     const struct micro_parameters *parameters;
     struct reclaim *reclaim;
-    struct dq **deques;      /* by thread; the owner's is the first */
-    struct micro_pool *pool; /* the owner's */
+    struct dq **deques;       /* by thread; the owner's is the first */
+    struct micro_items items; /* the owner's pool */
 };
 
 typedef void micro_deque_body(void *deque, struct micro_thread *self);
@@ -37,33 +37,33 @@ enum { MICRO_DEQUE_ROUND = 1024, MICRO_DEQUE_BURST = 64 };
 SY_INLINE size_t micro_deque_push(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self, size_t n) {
     size_t pushed = 0;
     for (; pushed < n; pushed++) {
-        struct micro_item *item = micro_pool_next(d->pool, 0);
+        struct micro_item *item = micro_pool_next(&d->items, 0, 0);
         if (!item) {
             micro_count(&self->held, 1);
             break;
         }
         if (dq->push(d->deques[0], &item->node) != DQ_OK) {
-            micro_pool_take_back(item);
             micro_count(&self->full, 1);
             break;
         }
-        d->pool->pushed++;
+        d->items.pools[0].pushed++;
     }
     return pushed;
 }
 
-SY_INLINE void micro_deque_take(struct micro_thread *self, struct sy_node *node) {
-    if (!micro_item_take(micro_item_of(node))) {
-        self->failure = "an item came out twice";
+SY_INLINE void micro_deque_take(struct micro_deque *d, struct micro_thread *self, struct sy_node *node) {
+    if (micro_item_take(&d->items, self->index, node) == MICRO_STRANGER) {
+        self->failure = "something came out that was never pushed";
     }
 }
 
 /* Pops up to `n` and works on each; returns how many there were. */
-SY_INLINE size_t micro_deque_pop(const struct dq_ops *dq, struct dq *deque, struct micro_thread *self, size_t n) {
+SY_INLINE size_t micro_deque_pop(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self, size_t n) {
+    struct dq *deque = d->deques[self->index];
     size_t popped = 0;
     struct sy_node *node;
     while (popped < n && dq->pop(deque, &node) == DQ_OK) {
-        micro_deque_take(self, node);
+        micro_deque_take(d, self, node);
         popped++;
         micro_work(self);
     }
@@ -77,15 +77,16 @@ SY_INLINE void micro_deque_pop_in_order(const struct dq_ops *dq, struct micro_de
                                         size_t n) {
     for (size_t i = 0; i < n; i++) {
         struct sy_node *node;
-        uint64_t expected = dq->order == DQ_LIFO ? d->pool->pushed - i : d->pool->pushed - n + 1 + i;
+        uint64_t pushed = d->items.pools[0].pushed;
+        uint64_t expected = dq->order == DQ_LIFO ? pushed - 1 - i : pushed - n + i;
         if (dq->pop(d->deques[0], &node) != DQ_OK) {
             self->failure = "an item was lost";
             return;
         }
-        if (micro_item_of(node)->sequence != expected) {
+        if (micro_item_of(node) != micro_item_at(&d->items, 0, expected)) {
             self->failure = "the owner's items came out in another order";
         }
-        micro_deque_take(self, node);
+        micro_deque_take(d, self, node);
     }
     micro_count(&self->operations, n);
 }
@@ -141,7 +142,7 @@ SY_INLINE void micro_deque_empty_steal_round(const struct dq_ops *dq, struct mic
 SY_INLINE void micro_deque_own(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
     while (micro_goes_on(self)) {
         size_t pushed = micro_deque_push(dq, d, self, MICRO_DEQUE_BURST);
-        size_t popped = micro_deque_pop(dq, d->deques[0], self, MICRO_DEQUE_BURST / 2);
+        size_t popped = micro_deque_pop(dq, d, self, MICRO_DEQUE_BURST / 2);
         micro_count(&self->operations, popped);
         if (pushed + popped == 0) {
             micro_pause(self);
@@ -157,9 +158,9 @@ SY_INLINE void micro_deque_thieve(const struct dq_ops *dq, struct micro_deque *d
         size_t moved = 0;
         enum dq_status status = dq->steal(d->deques[0], own, d->parameters->batch, &node, &moved);
         if (status == DQ_OK) {
-            micro_deque_take(self, node);
+            micro_deque_take(d, self, node);
             micro_work(self);
-            size_t n = 1 + micro_deque_pop(dq, own, self, SIZE_MAX);
+            size_t n = 1 + micro_deque_pop(dq, d, self, SIZE_MAX);
             micro_count(&self->stolen, n);
             micro_count(&self->operations, n);
         } else {

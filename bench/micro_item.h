@@ -1,8 +1,19 @@
 /*
- * The items that the micro-benchmarks move, and the check that each push came out exactly once.
+ * The items that the micro-benchmarks move, and the books that show that each came out exactly once.
  *
- * Every thread that pushes has a pool of its own and goes round it. An item may be pushed again once it came out: so
- * there is no end to them, as a runtime's tasks are used again, and a producer that runs ahead is held by its pool.
+ * Every thread that pushes has a pool of its own and goes round it, as a runtime uses its tasks' memory again. Between two
+ * clock readings nobody reads or writes an item but the structure that it is in: an item is known by its address, and
+ * who takes it makes a note in books of his own. (An item that is read by its taker and written by its producer crosses
+ * between their caches twice, which costs ten times what a good queue does.)
+ *
+ * A push has a *position*: its producer's count of pushes, from 0. The pool has two halves. A producer enters a half when
+ * all that it pushed from there a round ago was taken and noted, so the items outside are of two halves at most, and the
+ * address and the number of the newest half entered give the position.
+ *
+ * I1 a producer enters a half: store release of `half`, before any push from it; the queue hands that on with the item.
+ * I2 a taker loads `half`: it is that of the item or the one after, because the one after that cannot be entered before I3.
+ * I3 a taker notes the item: store release of of_half, by its only writer. I4, the producer's acquire load, pairs with it:
+ *    who took the item is done with it, so its link may be written again.
  */
 #ifndef STEALYARD_BENCH_MICRO_ITEM_H
 #define STEALYARD_BENCH_MICRO_ITEM_H
@@ -14,62 +25,82 @@
 extern "C" {
 #endif
 
-/* Of a pool. Also the most that one thread can have inside. */
-enum { MICRO_POOL = 1024 };
+/* Items of a pool. A thread has no more than this inside, and can always have half of it. */
+enum { MICRO_POOL = 2048, MICRO_HALF = MICRO_POOL / 2 };
 
 struct micro_item {
     SY_ALIGNAS(SY_CACHE_LINE) struct sy_node node; /* first, so node == item */
-    uint32_t producer;
-    struct au64 taken;    /* the newest sequence number under which it came out; written by whoever took it */
-    uint64_t sequence;    /* its producer's count of pushes when it was last pushed: 1, 2, … */
-    uint64_t intended_ns; /* when it was to be pushed, where latencies are taken */
+    uint64_t intended_ns;                          /* when it was to be pushed; only where latencies are taken */
 };
 
 struct micro_pool {
-    struct micro_item *items; /* MICRO_POOL */
-    uint64_t pushed;          /* the owner's; read by others when its thread has ended */
+    SY_ALIGNAS(SY_CACHE_LINE) uint64_t pushed; /* the owner's; read by others when its thread has ended */
+    uint64_t open;                             /* the position at which the next half begins; the owner's */
+    SY_ALIGNAS(SY_CACHE_LINE) struct au64 half; /* the number of the newest half entered */
+};
+
+/* What one taker took from one pool. Only the taker writes it. */
+struct micro_book {
+    SY_ALIGNAS(SY_CACHE_LINE) struct au64 of_half[2]; /* items, by half, of all rounds */
+    uint64_t next;                                    /* the position after the newest one taken */
+    uint64_t squares;                                 /* the sum of (position + 1)², modulo 2⁶⁴ */
+};
+
+struct micro_items {
+    unsigned pools_n;
+    unsigned takers;
+    struct micro_item *items; /* pool after pool */
+    struct micro_pool *pools;
+    struct micro_book *books; /* for each taker, one for each pool */
 };
 
 SY_INLINE struct micro_item *micro_item_of(struct sy_node *node) {
     return (struct micro_item *)(void *)node;
 }
 
-/*
- * The next item to push, numbered; NULL: it is still inside. Acquire pairs with micro_item_take: the taker is done with
- * the item.
- */
-SY_INLINE struct micro_item *micro_pool_next(const struct micro_pool *pool, uint64_t ahead) {
-    uint64_t sequence = pool->pushed + ahead + 1;
-    struct micro_item *item = &pool->items[sequence % MICRO_POOL];
-    if (au64_load_acquire(&item->taken) != item->sequence) {
+/* The item of a position. */
+SY_INLINE struct micro_item *micro_item_at(const struct micro_items *items, unsigned pool, uint64_t position) {
+    return &items->items[(size_t)pool * MICRO_POOL + position % MICRO_POOL];
+}
+
+/* The pool's owner enters its next half; false: items of it are still inside. */
+bool micro_pool_enter(struct micro_items *items, unsigned pool);
+
+/* The item to push `ahead` after the next one; NULL: it may still be inside. Counts nothing: add to `pushed` what went in. */
+SY_INLINE struct micro_item *micro_pool_next(struct micro_items *items, unsigned pool, uint64_t ahead) {
+    uint64_t position = items->pools[pool].pushed + ahead;
+    if (position == items->pools[pool].open && !micro_pool_enter(items, pool)) {
         return NULL;
     }
-    item->sequence = sequence;
-    return item;
+    return micro_item_at(items, pool, position);
 }
 
-/* The item did not go in after all. */
-SY_INLINE void micro_pool_take_back(struct micro_item *item) {
-    item->sequence = au64_load_relaxed(&item->taken);
+enum micro_taken { MICRO_IN_ORDER, MICRO_REORDERED, MICRO_STRANGER };
+
+/* Notes that an item came out: whether after all that this taker had of its producer, or before; or that it is none. */
+SY_INLINE enum micro_taken micro_item_take(struct micro_items *items, unsigned taker, const struct sy_node *node) {
+    uint64_t index = (uint64_t)((const struct micro_item *)(const void *)node - items->items);
+    uint64_t pool = index / MICRO_POOL, side = index / MICRO_HALF % 2;
+    if (pool >= items->pools_n) {
+        return MICRO_STRANGER;
+    }
+    struct micro_book *book = &items->books[(size_t)taker * items->pools_n + pool];
+    uint64_t half = au64_load_acquire(&items->pools[pool].half); /* I2 */
+    half -= (half ^ side) & 1;
+    uint64_t position = half * MICRO_HALF + index % MICRO_HALF;
+    enum micro_taken taken = position < book->next ? MICRO_REORDERED : MICRO_IN_ORDER;
+    book->next = position + 1;
+    book->squares += book->next * book->next;
+    au64_store_release(&book->of_half[side], au64_load_relaxed(&book->of_half[side]) + 1); /* I3 */
+    return taken;
 }
 
-/*
- * Gives an item that came out back to its producer. False: it had come out before. Two that take it at the same moment
- * may both hear "true"; then the sums of micro_pools_check differ.
- */
-SY_INLINE bool micro_item_take(struct micro_item *item) {
-    uint64_t sequence = item->sequence;
-    bool first = au64_load_relaxed(&item->taken) < sequence;
-    au64_store_release(&item->taken, sequence);
-    return first;
-}
-
-/* NULL without memory. */
-struct micro_pool *micro_pools_create(unsigned n);
-void micro_pools_destroy(struct micro_pool *pools, unsigned n);
+/* False without memory; destroy in any case. `items` is all zero before. */
+bool micro_items_create(struct micro_items *items, unsigned pools, unsigned takers);
+void micro_items_destroy(struct micro_items *items);
 
 /* When all threads have ended and nothing is inside, and `popped` came out in all: NULL, or what is wrong. */
-const char *micro_pools_check(const struct micro_pool *pools, unsigned n, uint64_t popped);
+const char *micro_items_check(const struct micro_items *items, uint64_t popped);
 
 #ifdef __cplusplus
 }

@@ -1,15 +1,12 @@
 /* A global queue's run: made, run, emptied, checked. Which runs there are is in micro_queue_cases.c. */
 #include "bench/micro_queue.h"
 
-#include <stdlib.h>
-
 #include "bench/micro_queue_cases.h"
 
-enum { HISTORIES_BEYOND = 1 }; /* of the thread that empties it at last */
+enum { TAKERS_BEYOND = 1 }; /* of the thread that empties it at last */
 
 static void destroy(const struct gq_ops *ops, struct micro_queue *q) {
-    micro_pools_destroy(q->pools, q->pools_n);
-    free(q->last);
+    micro_items_destroy(&q->items);
     if (q->queue) {
         ops->destroy(q->queue);
     }
@@ -21,11 +18,8 @@ static const char *create(const struct gq_ops *ops, struct micro_queue *q, unsig
     if (config.capacity == 0) {
         config.capacity = GQ_CAPACITY_DEFAULT;
     }
-    q->pools_n = pushers;
     q->in_order = strncmp(ops->order, "FIFO", 4) == 0;
-    q->pools = micro_pools_create(pushers);
-    q->last = calloc((size_t)(threads + HISTORIES_BEYOND) * pushers, sizeof *q->last);
-    if (!q->pools || !q->last) {
+    if (!micro_items_create(&q->items, pushers, threads + TAKERS_BEYOND)) {
         return "no memory";
     }
     return ops->create(&q->queue, &config) == 0 ? NULL : "the queue cannot be made";
@@ -45,10 +39,10 @@ static const char *drain(const struct gq_ops *ops, struct micro_queue *q, struct
             misses++;
             continue;
         }
-        micro_queue_take(q, self, micro_queue_last(q, self), node);
+        micro_queue_take(q, self, node);
         popped++;
     }
-    return self->failure ? self->failure : micro_pools_check(q->pools, q->pools_n, popped);
+    return self->failure ? self->failure : micro_items_check(&q->items, popped);
 }
 
 static void run_team(const struct micro_queue_bodies *bodies, struct micro_queue *q, struct micro_team *team,
@@ -115,7 +109,7 @@ static void run_alone(const struct micro_case *one, const struct micro_extent *e
     if (!result->failure && micro_queue_attach(bodies->ops, &q, &self)) {
         micro_run_alone(round, &q, extent, result);
         if (!result->failure) {
-            result->failure = drain(bodies->ops, &q, &self, q.pools[0].pushed ? result->operations : 0);
+            result->failure = drain(bodies->ops, &q, &self, q.items.pools[0].pushed ? result->operations : 0);
         }
         micro_queue_detach(bodies->ops, &q);
     } else if (!result->failure) {

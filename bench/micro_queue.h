@@ -22,9 +22,7 @@ enum { MICRO_BATCH_MAX = 128, MICRO_QUEUE_ROUND = 1024 };
 struct micro_queue {
     struct gq *queue;
     const struct micro_parameters *parameters;
-    struct micro_pool *pools; /* of the threads that push, by index */
-    unsigned pools_n;
-    uint64_t *last;     /* for each thread and one more: the newest sequence number seen of each producer */
+    struct micro_items items; /* a pool for each thread that pushes; each thread, and one more, takes */
     bool in_order;      /* the queue claims that a producer's items come out in its order */
     uint64_t start_ns;  /* of the schedule */
     struct au64 popped; /* by threads that have ended */
@@ -48,12 +46,13 @@ void micro_queue_add(const struct micro_queue_bodies *bodies);
 /* Pushes up to `n` of the thread's next items; returns how many went in. */
 SY_INLINE size_t micro_queue_push(const struct gq_ops *gq, struct micro_queue *q, struct micro_thread *self, size_t n,
                                   uint64_t intended_ns) {
-    struct micro_pool *pool = &q->pools[self->index];
     struct sy_node *nodes[MICRO_BATCH_MAX];
     size_t ready = 0, pushed = 0;
     struct micro_item *item;
-    for (; ready < n && (item = micro_pool_next(pool, ready)) != NULL; ready++) {
-        item->intended_ns = intended_ns;
+    for (; ready < n && (item = micro_pool_next(&q->items, self->index, ready)) != NULL; ready++) {
+        if (intended_ns) {
+            item->intended_ns = intended_ns;
+        }
         nodes[ready] = &item->node;
     }
     if (ready == 0) {
@@ -65,29 +64,19 @@ SY_INLINE size_t micro_queue_push(const struct gq_ops *gq, struct micro_queue *q
     } else {
         gq->push_batch(q->queue, nodes, ready, &pushed);
     }
-    for (size_t i = pushed; i < ready; i++) {
-        micro_pool_take_back(micro_item_of(nodes[i]));
-    }
-    pool->pushed += pushed;
+    q->items.pools[self->index].pushed += pushed;
     micro_count(&self->full, pushed == 0);
     return pushed;
 }
 
 /* Notes that an item came out, and what is wrong with that. */
-SY_INLINE void micro_queue_take(struct micro_queue *q, struct micro_thread *self, uint64_t *last,
-                                struct sy_node *node) {
-    struct micro_item *item = micro_item_of(node);
-    if (q->in_order && item->sequence <= last[item->producer]) {
+SY_INLINE void micro_queue_take(struct micro_queue *q, struct micro_thread *self, struct sy_node *node) {
+    enum micro_taken taken = micro_item_take(&q->items, self->index, node);
+    if (taken == MICRO_STRANGER) {
+        self->failure = "something came out that was never pushed";
+    } else if (taken == MICRO_REORDERED && q->in_order) {
         self->failure = "a producer's items came out in another order";
     }
-    last[item->producer] = item->sequence;
-    if (!micro_item_take(item)) {
-        self->failure = "an item came out twice";
-    }
-}
-
-SY_INLINE uint64_t *micro_queue_last(const struct micro_queue *q, const struct micro_thread *self) {
-    return q->last + (size_t)self->index * q->pools_n;
 }
 
 /* Pops up to `n`; returns how many came out. With a clock's time: the latency of each since its intended start. */
@@ -105,7 +94,7 @@ SY_INLINE size_t micro_queue_pop(const struct gq_ops *gq, struct micro_queue *q,
         if (timed && micro_phase(self) == MICRO_MEASURE) {
             latency_record(self->latency, now_ns - micro_item_of(nodes[i])->intended_ns);
         }
-        micro_queue_take(q, self, micro_queue_last(q, self), nodes[i]);
+        micro_queue_take(q, self, nodes[i]);
     }
     return got;
 }
