@@ -19,6 +19,7 @@
 //   - The random choice of whom to steal from is Go's own and cannot be seeded: --seed is for contents and picks.
 //   - skynet has one channel for a node's ten children, as its author's own program; all else a channel for each task.
 //   - sync_mpsc_1000000 allocates and clears its 8 MB in each iteration, because that is what a Go channel is.
+//   - uts hashes with crypto/sha1, which is slower than the library that the C side uses.
 //   - What the collector has not been told of yet is missing in heap_objects and heap_bytes: they are for long runs.
 //
 // Left out, and not in --list:
