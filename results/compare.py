@@ -114,7 +114,7 @@ def plan_of(selection, args, run, blocks, budget_ms, resumed):
     """The content of plan.json."""
     content = plan.describe(list(selection.arms.values()), run.cells, selection.workloads, selection.default, args.seed,
                             args.workers)
-    left_out = [f"{what}: no time for it" for what in run.left_out]
+    left_out = [f"{what}: no time for {', '.join(names)}" for what, names in run.left_out.items()]
     if selection.not_core:
         left_out.append(f"{len(selection.not_core)} workloads and micro-benchmarks that only --full measures")
     return {**content, "blocks": blocks, "budget_ms": budget_ms, "left_out": left_out,

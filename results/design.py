@@ -25,7 +25,12 @@ SCALED = ("yield_many", "fib")
 class Group:
     rank: float
     what: str
+    workload: str
     cells: tuple
+
+
+def group_of(rank, what, workload, arms):
+    return Group(rank, what, workload, tuple((workload, arm) for arm in arms))
 
 
 def levels(queues, deques, reactors):
@@ -108,13 +113,13 @@ class Star:
             arms = [self.default.id, plan.CONTROL, *self.peers_of(name)[:1]]
             # Servers and curves have no instance with dynamic dispatch.
             arms += [arm.id for arm in self.dynamic if one.level == "runtime" and not one.scale]
-            yield Group(0, name, cells_of(name, arms))
+            yield group_of(0, "the default", name, arms)
 
     def star_groups(self):
         for part in self.varied:
             felt = [name for name, one in self.full.items() if part in one.parts and not is_curve(one)]
             for k, name in enumerate(in_order(felt, STRONGEST[part])):
-                yield Group(1 + k, f"every {part} on {name}", cells_of(name, [arm.id for arm in self.star[part]]))
+                yield group_of(1 + k, f"every {part}", name, [arm.id for arm in self.star[part]])
 
     def pair_groups(self):
         if self.pairs:
@@ -122,13 +127,13 @@ class Star:
                     if one.level == "runtime" and sum(part in one.parts for part in self.varied) > 1
                     and not is_curve(one)]
             for k, name in enumerate(in_order(felt, PAIRED)[:PAIR_WORKLOADS]):
-                yield Group(1.2 + 2 * k, f"pairs of parts on {name}", cells_of(name, [arm.id for arm in self.pairs]))
+                yield group_of(1.2 + 2 * k, "pairs of parts", name, [arm.id for arm in self.pairs])
 
     def peer_groups(self):
         count = dict.fromkeys(self.runs, 0)
         for name in in_order([name for name, one in self.full.items() if not is_curve(one)], PEERED):
             for peer in self.peers_of(name)[1:]:
-                yield Group(1.3 + count[peer], f"{peer} on {name}", cells_of(name, [peer]))
+                yield group_of(1.3 + count[peer], peer, name, [peer])
                 count[peer] += 1
 
 
@@ -146,16 +151,12 @@ class Full(Star):
         found = list(self.base())
         for name in self.full:
             arms = [*(arm.id for arm in self.all[1:]), *self.peers_of(name)[1:]]
-            found += [Group(0, name, cells_of(name, arms))] if arms else []
-        return found + [Group(0, name, cells_of(name, arms)) for name, arms in self.micro.items()]
+            found += [group_of(0, "the rest", name, arms)] if arms else []
+        return found + [group_of(0, "every implementation", name, arms) for name, arms in self.micro.items()]
 
 
 def is_curve(workload):
     return workload.scale is not None and workload.scale[0] == "workers"
-
-
-def cells_of(name, arms):
-    return tuple((name, arm) for arm in arms)
 
 
 def micro_groups(workloads, micro):
@@ -166,7 +167,7 @@ def micro_groups(workloads, micro):
         count[one.part] = count.get(one.part, 0) + (one.part in plan.PARTS)
         # What is only in the full comparison, if it was asked for by name, goes before the core cases do.
         rank = count[one.part] if one.effort == "core" else 100 + count[one.part]
-        yield Group(0.1 + rank, f"every implementation on {name}", cells_of(name, arms))
+        yield group_of(0.1 + rank, "every implementation", name, arms)
 
 
 class Admission:

@@ -7,11 +7,12 @@ from progress import Progress, clock
 
 
 class Run:
-    """`cells` is what was admitted, `skipped` and `left_out` say in words what was not measured and why."""
+    """`cells` is what was admitted; `skipped` says why what cannot run cannot, `left_out` on which workloads there was no
+    time for what."""
 
     def __init__(self, selection, args, writer):
         self.selection, self.args, self.writer = selection, args, writer
-        self.cells, self.costs, self.skipped, self.left_out, self.absent = {}, {}, [], [], set()
+        self.cells, self.costs, self.skipped, self.left_out, self.absent = {}, {}, [], {}, set()
         self.taken = {(s["block"], s["workload"], s["arm"]): s for s in writer.samples}
         self.seconds = 60 * (args.minutes or plan.DEFAULT_MINUTES)
 
@@ -38,13 +39,16 @@ class Run:
         for group in groups:
             cells = [cell for cell in group.cells if cell not in self.costs]
             if not admission.fits(group, sum(self.expected_s(*cell) for cell in cells)):
-                self.left_out.append(group.what)
-                progress.step(len(group.cells), group.what)
+                self.leave_out(group)
+                progress.step(len(group.cells), f"no time for {group.what} on {group.workload}")
                 continue
             for cell in cells:
                 self.pilot_cell(*cell, progress)
             admission.add(sum(self.costs[cell].seconds(self.least_budget_ms()) for cell in cells))
         progress.close()
+
+    def leave_out(self, group):
+        self.left_out.setdefault(group.what, []).append(group.workload)
 
     def pilot_cell(self, workload, arm, progress):
         record = self.sample(0, workload, arm, plan.PILOT_BUDGET_MS, progress)
@@ -119,7 +123,7 @@ def describe_dry(selection, args, plan_of):
     admission = make_admission(args, run.seconds)
     for group in selection.groups:
         if not admission.fits(group, sum(run.expected_s(*cell) for cell in group.cells)):
-            run.left_out.append(group.what)
+            run.leave_out(group)
             continue
         for workload, arm in group.cells:
             run.cells.setdefault(workload, []).append(arm)

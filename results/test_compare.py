@@ -41,7 +41,7 @@ class Bundles(WithBuild):
             self.assertTrue((found.path / name).is_file(), name)
 
     def test_each_block_holds_each_cell_once(self):
-        self.assertEqual(self.compare("--workloads", "fib,deque/*", blocks=2).returncode, 0)
+        self.assertEqual(self.compare("--workloads", "fib,fib_42,deque/*", blocks=2).returncode, 0)
         found = bundles.load(self.bundle())
         cells = {(one["name"], arm) for one in found.plan["workloads"] for arm in one["arms"]}
         for block in range(3):
@@ -51,6 +51,9 @@ class Bundles(WithBuild):
         commands = {(s["workload"], s["arm"]): s["command"] for s in found.samples}
         self.assertTrue(commands["deque/thieves/1", "A/A"].endswith("deque/thieves/1/dq_chase_lev"))
         self.assertEqual(commands["fib", "A/A"], commands["fib", DEFAULT])
+        # One iteration is enough of what takes minutes.
+        self.assertIn("--iterations 1", commands["fib_42", DEFAULT])
+        self.assertNotIn("--iterations", commands["fib", DEFAULT])
 
     def test_finds_the_truth(self):
         done = self.compare("--queues", "gq_mutex", "--workloads", "fib", "--json", blocks=9,
@@ -108,7 +111,7 @@ class Bundles(WithBuild):
         plan = bundles.load(self.bundle()).plan
         self.assertEqual(plan["blocks"], 9)
         self.assertEqual(plan["workloads"][0]["arms"], [DEFAULT, "A/A"])
-        self.assertIn("every deque on fib: no time for it", plan["left_out"])
+        self.assertIn("every deque: no time for fib", plan["left_out"])
 
     def test_dry_run_runs_nothing(self):
         done = self.run_program("compare.py", "--dry-run", "--json", "--peers", "none", "--out", self.out,

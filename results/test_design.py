@@ -139,7 +139,7 @@ class Fit(unittest.TestCase):
 
     def test_peers_beyond_the_first_and_pairs_go_before_the_star(self):
         made = make((13, 9, 8))
-        count = Counter(group.what.split(" on ")[0] for group in admitted(made)[0])
+        count = Counter(group.what for group in admitted(made)[0])
         self.assertGreaterEqual(count["every queue"], count["pairs of parts"])
         self.assertGreater(count["every queue"], 1)
 
@@ -209,7 +209,7 @@ class Effort(unittest.TestCase):
 
     def test_a_percentile_is_not_taken_for_a_duration(self):
         mixed = plan.Workload("mixed", "", 1, measures="p99 latency")
-        cost = plan.Cost.of(mixed, {"budget_ms": 20, "elapsed_s": 0.6, "samples_ns": [1e6] * 5})
+        cost = plan.Cost.of(mixed, {"budget_ms": 20, "elapsed_s": 0.6, "samples_ns": [4e8] * 5})
         self.assertGreater(cost.seconds(20), 0.59)
 
     def test_what_does_not_follow_the_budget(self):
