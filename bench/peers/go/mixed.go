@@ -18,7 +18,7 @@ var mixedWorkloads = []workload{{
 	summary:  "16 TCP connections with a message due every 1 ms on each, beside two spinning goroutines for each worker",
 	check:    "each byte came back as it was sent, none was left unanswered",
 	effort:   "core",
-	measures: "p99 latency",
+	measures: "99th percentile of the latencies from when each message was due",
 	ops:      1,
 	open:     openMixed,
 }}
