@@ -1,7 +1,7 @@
 /*
- * libevent as an engine. Bytes are read by bare events and recv, as its own test/bench.c does. A base takes no locks but
- * where it is to be woken by another thread, which it does by event_active. Its timers are started and cancelled within the
- * loop, where it caches the time, as a program's callbacks do.
+ * libevent as an engine. Bytes are read by bare events and recv, as its own test/bench.c does. A base takes no locks
+ * but where it is to be woken by another thread, which it does by event_active. Its timers are started and cancelled
+ * within the loop, where it caches the time, as a program's callbacks do.
  */
 #include <event2/event.h>
 #include <event2/thread.h>

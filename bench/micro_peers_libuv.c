@@ -1,8 +1,8 @@
 /*
- * libuv as an engine. What could be held against it: bytes are read by uv_poll and recv, as bench.c does with libevent; a
- * stream with uv_read_start would read more at once and call twice for it. Its timers have a resolution of milliseconds,
- * and take the time that the loop has cached, which is what they are for. A loop that is woken before its waker is back
- * from the system call spins until it is (1.44): reactor/wake shows that where both share a processor.
+ * libuv as an engine. What could be held against it: bytes are read by uv_poll and recv, as bench.c does with libevent;
+ * a stream with uv_read_start would read more at once and call twice for it. Its timers have a resolution of
+ * milliseconds, and take the time that the loop has cached, which is what they are for. A loop that is woken before its
+ * waker is back from the system call spins until it is (1.44): reactor/wake shows that where both share a processor.
  */
 #include <stdlib.h>
 #include <uv.h>

@@ -1,11 +1,12 @@
 /*
- * What every engine is put through: libevent's bench.c, one pair that plays ping-pong, and a wake-up from another thread.
+ * What every engine is put through: libevent's bench.c, one pair that plays ping-pong, and a wake-up from another
+ * thread.
  *
- * reactor/bench/n:N/a:A/w:W. N socketpairs, A of which get a byte at the start, N / A apart. Whenever a byte is read from
- * one, another is written to the next, until W were written so. An operation is a byte that was read; a write that the
- * kernel refuses is a failed operation ("full"), and its byte is not waited for. As in libevent's test/bench.c the bytes
- * are written by send(2) itself, whatever the engine, and read one at a time; only the loop is timed. The reading ends
- * stay watched from one run to the next.
+ * reactor/bench/n:N/a:A/w:W. N socketpairs, A of which get a byte at the start, N / A apart. Whenever a byte is read
+ * from one, another is written to the next, until W were written so. An operation is a byte that was read; a write that
+ * the kernel refuses is a failed operation ("full"), and its byte is not waited for. As in libevent's test/bench.c the
+ * bytes are written by send(2) itself, whatever the engine, and read one at a time; only the loop is timed. The reading
+ * ends stay watched from one run to the next.
  *
  * reactor/pingpong/<transport>. A byte there and back is an operation; sending goes through the engine too.
  *
@@ -203,7 +204,8 @@ static void pingpong_run(const struct micro_case *one, const struct micro_extent
 /*
  * Accesses: (1) number, store release, by the waker before it wakes. Partner (2): load acquire, by the waiter after its
  * wait; so it reads the time that belongs to the number. (3) answer, store release, and (4) load acquire: only then the
- * waker writes the time anew. (5) over, store relaxed, and (6) load relaxed: it says only that there is no more to come.
+ * waker writes the time anew. (5) over, store relaxed, and (6) load relaxed: it says only that there is no more to
+ * come.
  */
 struct wake {
     const struct rx_engine *engine;

@@ -1,7 +1,7 @@
 /*
  * The micro-benchmarks of whatever waits for descriptors: our reactors by the contract of reactor/reactor.h, and beside
- * them hand-written epoll, libevent and libuv by calls of their own. A rig is a number of ends of connections; an engine
- * watches each of them and tells of every byte that came.
+ * them hand-written epoll, libevent and libuv by calls of their own. A rig is a number of ends of connections; an
+ * engine watches each of them and tells of every byte that came.
  */
 #ifndef STEALYARD_BENCH_MICRO_RX_H
 #define STEALYARD_BENCH_MICRO_RX_H
@@ -57,7 +57,7 @@ extern const struct rx_engine rx_engine_epoll_raw;
 /* Adds the cases of an engine. */
 void micro_rx_add_engine(const struct rx_engine *engine);
 
-/* For engines that read and write themselves: read(2) or recv(2) of a byte, and rig->arrived; failures go to the rig. */
+/* For those that read and write themselves: recv(2) or read(2) of a byte, and rig->arrived; failures go to the rig. */
 void rx_rig_read(struct rx_rig *rig, size_t index);
 void rx_rig_write(struct rx_rig *rig, size_t index, unsigned char byte);
 

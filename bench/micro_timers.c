@@ -1,9 +1,9 @@
 /*
- * reactor/timers/fire: 100,000 timers are started with random time-outs of whole milliseconds, the one resolution that all
- * implementations share; when all are due they are fired in one go. reactor/timers/cancel: they are cancelled instead, in
- * another order than they were started in, as the time-outs of requests are. An operation is one timer, started and
- * fired or started and cancelled. Each must fire once, in the order of the time-outs, and never early; none after it was
- * cancelled.
+ * reactor/timers/fire: 100,000 timers are started with random time-outs of whole milliseconds, the one resolution that
+ * all implementations share; when all are due they are fired in one go. reactor/timers/cancel: they are cancelled
+ * instead, in another order than they were started in, as the time-outs of requests are. An operation is one timer,
+ * started and fired or started and cancelled. Each must fire once, in the order of the time-outs, and never early; none
+ * after it was cancelled.
  */
 #include "bench/micro_timers.h"
 

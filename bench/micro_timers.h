@@ -1,6 +1,6 @@
 /*
- * The micro-benchmarks of timers: many started, and then fired or cancelled. Only the calls are timed, not the time until
- * the timers are due.
+ * The micro-benchmarks of timers: many started, and then fired or cancelled. Only the calls are timed, not the time
+ * until the timers are due.
  */
 #ifndef STEALYARD_BENCH_MICRO_TIMERS_H
 #define STEALYARD_BENCH_MICRO_TIMERS_H

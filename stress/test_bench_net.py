@@ -56,7 +56,7 @@ def xorshift_message(seed, connection):
 
 
 class FakeServer:
-    """An echo server of known manners. `answer(number, message)`: what to send back for a connection's message; None: end it."""
+    """An echo server of known manners. `answer(number, message)`: what to send back to a connection; None: end it."""
 
     def __init__(self, answer):
         fake = self
@@ -163,7 +163,8 @@ class EchoLoad(unittest.TestCase):
         self.check_caught(lambda number, message: seen.append(message) or seen[0], "mismatch", "other bytes came back")
 
     def test_too_many_bytes_are_caught(self):
-        self.check_caught(lambda number, message: message + b"x" if number == 20 else message, "mismatch", "bytes came back")
+        self.check_caught(lambda number, message: message + b"x" if number == 20 else message, "mismatch",
+                          "bytes came back")
 
     def test_a_lost_connection_is_caught(self):
         self.check_caught(lambda number, message: message if number < 20 else None, "reset", "ended by the server")
@@ -180,9 +181,11 @@ class EchoLoad(unittest.TestCase):
     def test_wrong_usage(self):
         for arguments, text in ((("--port", "1"), "--connections is missing"),
                                 (("--connections", "1"), "--port is missing"),
-                                (("--port", "0", "--connections", "1"), '--port wants a whole number from 1 to 65535, not "0"'),
+                                (("--port", "0", "--connections", "1"),
+                                 '--port wants a whole number from 1 to 65535, not "0"'),
                                 (("--port", "1", "--connections", "1k"), 'not "1k"'),
-                                (("--port", "1", "--connections", "1", "--seconds", "nan"), "--seconds wants a number from"),
+                                (("--port", "1", "--connections", "1", "--seconds", "nan"),
+                                 "--seconds wants a number from"),
                                 (("--port", "1", "--connections", "1", "--rate"), "--rate wants"),
                                 (("--fast", "1"), 'unknown flag "--fast"; there are: --port, --connections')):
             done = run(bench("echo_load"), *arguments)
@@ -271,7 +274,8 @@ class LoopPeer:
             result = json.loads(done.stdout)
             self.assertEqual((result["workload"], result["workers"], result["iterations"], result["seed"]),
                              ("echo", int(workers), 3, 5))
-            self.assertEqual((result["ops_per_iteration"], len(result["samples_ns"]), result["checked"]), (3200, 3, True))
+            self.assertEqual((result["ops_per_iteration"], len(result["samples_ns"]), result["checked"]),
+                             (3200, 3, True))
 
     def test_wrong_usage(self):
         for arguments, status, text in (((), 2, "--workload or --serve is missing"),
@@ -371,7 +375,8 @@ class Nginx(unittest.TestCase):
             time.sleep(0.01)
 
     def test_wrong_usage_and_a_taken_port(self):
-        for arguments, text in (((), "--serve http or --list is missing"), (("--serve", "echo"), "invalid choice: 'echo'"),
+        for arguments, text in (((), "--serve http or --list is missing"),
+                                (("--serve", "echo"), "invalid choice: 'echo'"),
                                 (("--serve", "http", "--workers", "0"), "wants a whole number from 1 to 1024"),
                                 (("--speed",), "--speed")):
             done = run(NGINX_PEER, *arguments)

@@ -1,6 +1,6 @@
 /*
- * What the peers in C share: the command line, warm-up and samples, the JSON, as bench/WORKLOADS.md has them. The runtimes
- * themselves are in ../libuv and ../libevent. Nothing of ours runs in a peer: this does not link the library.
+ * What the peers in C share: the command line, warm-up and samples, the JSON, as bench/WORKLOADS.md has them. The
+ * runtimes themselves are in ../libuv and ../libevent. Nothing of ours runs in a peer: this does not link the library.
  */
 #ifndef STEALYARD_BENCH_PEERS_PEER_H
 #define STEALYARD_BENCH_PEERS_PEER_H

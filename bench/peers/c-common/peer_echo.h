@@ -1,6 +1,6 @@
 /*
- * The workload echo, as far as it is the same on every event loop: what the clients send and check, and the main thread's
- * wait for them. Each client belongs to one loop's thread.
+ * The workload echo, as far as it is the same on every event loop: what the clients send and check, and the main
+ * thread's wait for them. Each client belongs to one loop's thread.
  */
 #ifndef STEALYARD_BENCH_PEERS_PEER_ECHO_H
 #define STEALYARD_BENCH_PEERS_PEER_ECHO_H

@@ -1,5 +1,6 @@
 /*
- * libevent as a peer: N event bases with a thread each; connections are dealt out to them in turn and stay where they are.
+ * libevent as a peer: N event bases with a thread each; connections are dealt out to them in turn and stay where they
+ * are.
  *
  * What could be held against it
  * - The connection is a bufferevent, which is what libevent's book recommends and shows as its echo server. It costs
@@ -9,8 +10,8 @@
  * - libevent schedules nothing between bases. Connections are accepted by a base of its own on the main thread and
  *   handed to the workers through a list and a descriptor, as memcached does; the bases need no locks then. That thread
  *   sleeps once all connections are there, so it is no worker.
- * - In the workload echo both ends of a connection are on the same base, because both are dealt out in the same order; a
- *   message never crosses threads. A runtime that steals work has no such luck, but also no such imbalance.
+ * - In the workload echo both ends of a connection are on the same base, because both are dealt out in the same order;
+ *   a message never crosses threads. A runtime that steals work has no such luck, but also no such imbalance.
  */
 #include <errno.h>
 #include <event2/listener.h>

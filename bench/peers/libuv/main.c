@@ -3,14 +3,14 @@
  *
  * What could be held against it
  * - libuv schedules nothing between loops. Who writes a server of several threads with it deals connections out, as
- *   here, or shares the listening socket among the loops (its own multi-accept benchmark), which leaves the distribution
- *   to the kernel, and that is often far from even. Dealing out is the better case for it.
- * - Accepting has a loop of its own, on the main thread, by uv_poll and accept4: a handle that uv_accept made cannot move
- *   to another loop. That thread sleeps once all connections are there, so it is no worker.
+ *   here, or shares the listening socket among the loops (its own multi-accept benchmark), which leaves the
+ *   distribution to the kernel, and that is often far from even. Dealing out is the better case for it.
+ * - Accepting has a loop of its own, on the main thread, by uv_poll and accept4: a handle that uv_accept made cannot
+ *   move to another loop. That thread sleeps once all connections are there, so it is no worker.
  * - A stream reads into one buffer per loop (alloc_cb allows that) and writes with uv_try_write first, with no request
  *   and no copy. Many programs allocate for both; this is what its guide recommends to those who want to be fast.
- * - In the workload echo both ends of a connection are on the same loop, because both are dealt out in the same order; a
- *   message never crosses threads. A runtime that steals work has no such luck, but also no such imbalance.
+ * - In the workload echo both ends of a connection are on the same loop, because both are dealt out in the same order;
+ *   a message never crosses threads. A runtime that steals work has no such luck, but also no such imbalance.
  * - Debian's libuv 1.44 polls with epoll. Later releases can use io_uring for files, not for sockets.
  */
 #ifndef _GNU_SOURCE
