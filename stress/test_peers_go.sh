@@ -74,6 +74,24 @@ P
 wrong=$(names "$scratch/list" described "$STEALYARD_SOURCE/bench/WORKLOADS.md")
 [[ -z ${wrong//$'\n'/} ]] || fail "$wrong"
 
+# The program of ours, where it is built, has the same parameters.
+parameters() {
+    /usr/bin/python3 - "$@" <<'P'
+import json, sys
+peer, ours = ({row["name"]: row for row in json.load(open(path))["workloads"]} for path in sys.argv[1:])
+for name in sorted(peer.keys() & ours.keys()):
+    for key in ("ops", "ops_per_worker", "workers", "effort", "measures"):
+        if peer[name][key] != ours[name][key]:
+            print(f"{name}: {key} is {peer[name][key]}, ours has {ours[name][key]}")
+P
+}
+if "${STEALYARD_BUILD:-/nonexistent}/bench/workload" --list --json >"$scratch/ours" 2>/dev/null; then
+    wrong=$(parameters "$scratch/list" "$scratch/ours")
+    [[ -z $wrong ]] || fail "$wrong"
+else
+    echo "not compared with our own workloads, which are not built"
+fi
+
 # ---- each workload once, which checks its own outcome ----
 
 runs=0
