@@ -163,7 +163,8 @@ static void consume(struct sy_mpsc *channel) {
     }
 }
 
-int sy_mpsc_try_recv(struct sy_mpsc *channel, void *value) {
+/* As sy_mpsc_try_recv, which cannot be inlined where the library is shared. */
+static inline int receive(struct sy_mpsc *channel, void *value) {
     int error;
     const void *slot = mpsc_queue_look(&channel->queue, &error);
     if (!slot) {
@@ -172,6 +173,10 @@ int sy_mpsc_try_recv(struct sy_mpsc *channel, void *value) {
     mpsc_copy(value, slot, channel->queue.size);
     consume(channel);
     return 0;
+}
+
+int sy_mpsc_try_recv(struct sy_mpsc *channel, void *value) {
+    return receive(channel, value);
 }
 
 void sy_mpsc_close(struct sy_mpsc *channel) {
@@ -219,14 +224,14 @@ enum sy_poll sy_mpsc_recv_poll(struct sy_mpsc_recv *f, struct sy_context *cx) {
     if (!sy_context_budget(cx)) {
         return SY_PENDING;
     }
-    f->result = sy_mpsc_try_recv(f->channel, f->value);
+    f->result = receive(f->channel, f->value);
     if (f->result == -EAGAIN) {
         waker_slot_register(&f->channel->receiver, &cx->waker);
         if (mpsc_queue_await(&f->channel->queue)) {
             cx->budget++; /* only success costs */
             return SY_PENDING;
         }
-        f->result = sy_mpsc_try_recv(f->channel, f->value);
+        f->result = receive(f->channel, f->value);
     }
     return SY_READY;
 }
@@ -239,7 +244,8 @@ NET_FUTURE_TYPE(mpsc_recv);
 
 /* ---- senders ---- */
 
-int sy_mpsc_try_send(struct sy_mpsc *channel, const void *value) {
+/* As sy_mpsc_try_send; see above. */
+static inline int send_now(struct sy_mpsc *channel, const void *value) {
     uint64_t position;
     int error = mpsc_queue_claim(&channel->queue, &position);
     if (error) {
@@ -249,6 +255,10 @@ int sy_mpsc_try_send(struct sy_mpsc *channel, const void *value) {
         waker_slot_wake(&channel->receiver);
     }
     return 0;
+}
+
+int sy_mpsc_try_send(struct sy_mpsc *channel, const void *value) {
+    return send_now(channel, value);
 }
 
 void sy_mpsc_send_init(struct sy_mpsc_send *f, struct sy_mpsc *channel, const void *value) {
@@ -288,7 +298,7 @@ static enum sy_poll ready(struct sy_mpsc_send *f, int result) {
 static enum sy_poll begin(struct sy_mpsc_send *f, struct sy_context *cx) {
     struct sy_mpsc *channel = f->channel;
     int error;
-    while ((error = sy_mpsc_try_send(channel, f->value)) == -EAGAIN) {
+    while ((error = send_now(channel, f->value)) == -EAGAIN) {
         pthread_mutex_lock(&channel->queue.lock);
         error = must_wait(&channel->queue);
         if (error == -EAGAIN) {

@@ -162,7 +162,8 @@ static int take_or_wait(struct sy_acquire *f) {
 
 static enum sy_poll begin(struct sy_acquire *f, struct sy_context *cx) {
     struct sy_semaphore *semaphore = f->semaphore;
-    int error = sy_semaphore_try_acquire(semaphore, f->permits);
+    uint64_t word;
+    int error = take(semaphore, f->permits, &word);
     if (error == -EAGAIN) {
         pthread_mutex_lock(&semaphore->lock);
         error = take_or_wait(f);
