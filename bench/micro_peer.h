@@ -1,12 +1,13 @@
 /*
- * Puts a queue of a C++ library behind struct gq_ops, so that it runs the very loops that ours run, inlined the same way.
+ * Puts a queue of a C++ library behind struct gq_ops, so that it runs the very loops that ours run, inlined as they are.
  *
  * What could be held against the comparison:
  *   - the peers carry pointers as values and allocate what holds them (from pools of their own or the C++ heap); most of
  *     ours link nodes that the item brings along. That is what either would do under a runtime, and the counted
  *     allocations, peak memory and `malloc_free` rows show it;
  *   - where a library has no operation for a batch, the batch is moved one by one;
- *   - each is the Debian package's version, compiled with this project's flags, with the library's default parameters.
+ *   - each is the Debian package's version, compiled with this project's flags, with the library's default parameters
+ *     unless they are dearer than what the cases need (libcds).
  *
  * An adapter has a constructor from the configuration, Push and Pop of one item, or PushBatch and PopBatch of its own,
  * and Attach and Detach where its threads need them.

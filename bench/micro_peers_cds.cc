@@ -16,7 +16,8 @@ namespace {
 // Starts the library once for the process (it is never taken down, for other queues may follow) and attaches this thread.
 void Start() {
     static cds::gc::HP *collector = [] {
-        constexpr size_t kPointers = 8, kThreadsBeyond = 16; // pointers of a thread; threads besides the cases' own
+        // What the basket queue needs, and threads besides the cases' own; the defaults are more, and cost more.
+        constexpr size_t kPointers = 6, kThreadsBeyond = 2;
         cds::Initialize();
         return new cds::gc::HP(kPointers, 4 * micro_processors() + kThreadsBeyond);
     }();
