@@ -1,6 +1,7 @@
 /*
- * Queues and deques for the test of the micro-benchmarks' driver. Faulty ones: test_micro.py expects that each is found out by the
- * run that would have timed it; each is a good one that does one operation in so many wrong. And a good one with bounds.
+ * Queues and deques for the test of the micro-benchmarks' driver. Faulty ones: test_micro.py expects that each is found
+ * out by the run that would have timed it; each is a good one that does one operation in so many wrong. And a good one
+ * with bounds.
  */
 #include "bench/micro_deque.h"
 #include "bench/micro_list.h"

@@ -1,6 +1,6 @@
 /*
- * What noise cannot move: atomic operations (queues/atomics.h counts them), mutexes taken, and allocations. All zero but
- * in the counting build (SY_ATOMICS_COUNT), whose times mean nothing.
+ * What noise cannot move: atomic operations (queues/atomics.h counts them), mutexes taken, and allocations. All zero
+ * but in the counting build (SY_ATOMICS_COUNT), whose times mean nothing.
  */
 #ifndef STEALYARD_BENCH_MICRO_COUNT_H
 #define STEALYARD_BENCH_MICRO_COUNT_H

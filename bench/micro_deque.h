@@ -1,6 +1,6 @@
 /*
- * What is timed of a deque: the owner alone at several depths, growing, or polling in vain; and an owner with thieves. The
- * loops are written once over an ops struct that is known where they are stamped out, as in micro_queue.h.
+ * What is timed of a deque: the owner alone at several depths, growing, or polling in vain; and an owner with thieves.
+ * The loops are written once over an ops struct that is known where they are stamped out, as in micro_queue.h.
  *
  * An operation is an item that came out, by whomever; of the empty polls, a poll. The owner with thieves pushes bursts
  * and pops half of each; a thief takes up to half of what there is into a deque of its own and empties that.

@@ -8,7 +8,7 @@
 extern "C" {
 #endif
 
-/* Sets the peak back to what is in memory now, and returns that. Where that cannot be done the peak is the process's. */
+/* Sets the peak back to what is in memory now, and returns that. Where it cannot be set the peak is the process's. */
 uint64_t micro_memory_start(void);
 
 uint64_t micro_memory_peak(void);

@@ -23,9 +23,8 @@ struct micro_queue {
     struct gq *queue;
     const struct micro_parameters *parameters;
     struct micro_items items; /* a pool for each thread that pushes; each thread, and one more, takes */
-    bool in_order;      /* the queue claims that a producer's items come out in its order */
-    uint64_t start_ns;  /* of the schedule */
-    struct au64 popped; /* by threads that have ended */
+    bool in_order;            /* the queue claims that a producer's items come out in its order */
+    uint64_t start_ns;        /* of the schedule */
 };
 
 typedef void micro_queue_body(void *queue, struct micro_thread *self);

@@ -1,6 +1,6 @@
 /*
- * Which runs of a global queue there are: one thing varied at a time around transfers and mixtures, with as many threads
- * as the machine makes interesting; not the product of everything.
+ * Which runs of a global queue there are: one thing varied at a time around transfers and mixtures, with as many
+ * threads as the machine makes interesting; not the product of everything.
  */
 #include "bench/micro_queue_cases.h"
 
