@@ -15,7 +15,6 @@ enum { ECHO_CONNECTIONS = 64, ECHO_ROUNDS = 50, ECHO_MESSAGE = 64 };
 struct echo_run {
     sem_t done;          /* posted by the last client of an iteration */
     struct au32 running; /* clients that are not done */
-    struct au64 echoed;  /* bytes, by the servers */
     uint64_t sent;       /* bytes, known to the main thread */
 };
 
@@ -39,8 +38,8 @@ void echo_client_init(struct echo_client *client, struct echo_run *run, uint64_t
 void echo_begin(struct echo_run *run);
 bool echo_wait(struct echo_run *run, const struct echo_client *clients, struct peer_run *peer_run);
 
-/* When the loops' threads were joined. */
-bool echo_verify(struct echo_run *run, struct peer_run *peer_run);
+/* With the bytes that the servers echoed. */
+bool echo_verify(struct echo_run *run, uint64_t echoed, struct peer_run *peer_run);
 
 /* ---- the loops' threads' ---- */
 

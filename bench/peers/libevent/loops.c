@@ -64,8 +64,7 @@ static struct event_base *new_base(void) {
     return base;
 }
 
-static void loop_start(struct loop *loop, struct au64 *echoed) {
-    loop->echoed = echoed;
+static void loop_start(struct loop *loop) {
     loop->base = new_base();
     loop->mail_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (loop->mail_fd < 0) {
@@ -83,11 +82,11 @@ static void loop_start(struct loop *loop, struct au64 *echoed) {
     }
 }
 
-void loops_start(struct loops *loops, unsigned count, struct au64 *echoed) {
+void loops_start(struct loops *loops, unsigned count) {
     *loops =
         (struct loops){.all = peer_need(calloc(count, sizeof(struct loop)), "no memory for the loops"), .count = count};
     for (unsigned i = 0; i < count; i++) {
-        loop_start(&loops->all[i], echoed);
+        loop_start(&loops->all[i]);
     }
 }
 
@@ -121,15 +120,18 @@ void loops_begin(struct loops *loops) {
     }
 }
 
-void loops_stop(struct loops *loops) {
+uint64_t loops_stop(struct loops *loops) {
+    uint64_t echoed = 0;
     for (unsigned i = 0; i < loops->count; i++) {
         struct loop *loop = &loops->all[i];
         loop_tell(loop, &loop->stop);
         pthread_join(loop->thread, NULL);
+        echoed += loop->echoed;
         event_free(loop->mail);
         event_base_free(loop->base);
         close(loop->mail_fd);
         pthread_mutex_destroy(&loop->lock);
     }
     free(loops->all);
+    return echoed;
 }

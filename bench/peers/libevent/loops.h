@@ -32,7 +32,7 @@ struct loop {
     struct event *mail;
     int mail_fd;
     pthread_t thread;
-    struct au64 *echoed; /* counts what was sent back, if anybody wants to know */
+    uint64_t echoed; /* bytes that were sent back; others read it when the thread was joined */
     struct stream *streams;
     pthread_mutex_t lock; /* guards what follows */
     struct letter *letters;
@@ -46,7 +46,7 @@ struct loops {
     unsigned next; /* in turn */
 };
 
-void loops_start(struct loops *loops, unsigned count, struct au64 *echoed);
+void loops_start(struct loops *loops, unsigned count);
 
 /* Hands over a connected socket: to each loop in turn (loops_deal), or to a certain one. One thread. */
 void loops_deal(struct loops *loops, int fd);
@@ -55,8 +55,8 @@ void loops_hand(struct loops *loops, unsigned index, int fd, struct echo_client 
 /* Every client begins an iteration. */
 void loops_begin(struct loops *loops);
 
-/* Closes every socket and joins the threads. */
-void loops_stop(struct loops *loops);
+/* Closes every socket and joins the threads. Returns how many bytes they sent back. */
+uint64_t loops_stop(struct loops *loops);
 
 /* stream.c: reads from now on; echoes, or lets its client talk. Takes the descriptor. */
 void stream_open(struct loop *loop, const struct letter *letter);

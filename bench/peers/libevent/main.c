@@ -53,7 +53,7 @@ static void serve_echo(unsigned workers, int listening) {
     struct event_base *base = peer_need(event_base_new(), "an event base cannot be made");
     struct event *term = on_signal(base, SIGTERM), *interrupt = on_signal(base, SIGINT);
     struct loops loops;
-    loops_start(&loops, workers, NULL);
+    loops_start(&loops, workers);
     /* A backlog of 0: it listens already. */
     struct evconnlistener *listener = peer_need(
         evconnlistener_new(base, accepted, &loops, LEV_OPT_CLOSE_ON_EXEC, 0, listening), "a listener cannot be made");
@@ -77,7 +77,7 @@ static void echo_setup(struct peer_run *peer_run) {
     uint16_t port = 0;
     int listener = peer_listen(&port), pair[2];
     echo_run_init(&run);
-    loops_start(&loops, peer_run->workers, &run.echoed);
+    loops_start(&loops, peer_run->workers);
     for (unsigned i = 0; i < ECHO_CONNECTIONS; i++) {
         echo_client_init(&clients[i], &run, peer_run->seed, i);
         peer_connected_pair(listener, port, pair);
@@ -94,8 +94,7 @@ static bool echo_iterate(struct peer_run *peer_run) {
 }
 
 static bool echo_finish(struct peer_run *peer_run) {
-    loops_stop(&loops);
-    return echo_verify(&run, peer_run);
+    return echo_verify(&run, loops_stop(&loops), peer_run);
 }
 
 static const struct peer_workload echo = {

@@ -50,8 +50,7 @@ static void loop_main(void *argument) {
 
 /* ---- other threads ---- */
 
-static void loop_start(struct loop *loop, struct au64 *echoed) {
-    loop->echoed = echoed;
+static void loop_start(struct loop *loop) {
     loops_check(uv_loop_init(&loop->uv), "an event loop cannot be made");
     loops_check(uv_mutex_init(&loop->lock), "a lock cannot be made");
     loops_check(uv_async_init(&loop->uv, &loop->mail, read_mail), "an event loop cannot be made");
@@ -59,11 +58,11 @@ static void loop_start(struct loop *loop, struct au64 *echoed) {
     loops_check(uv_thread_create(&loop->thread, loop_main, loop), "a thread cannot be started");
 }
 
-void loops_start(struct loops *loops, unsigned count, struct au64 *echoed) {
+void loops_start(struct loops *loops, unsigned count) {
     *loops =
         (struct loops){.all = peer_need(calloc(count, sizeof(struct loop)), "no memory for the loops"), .count = count};
     for (unsigned i = 0; i < count; i++) {
-        loop_start(&loops->all[i], echoed);
+        loop_start(&loops->all[i]);
     }
 }
 
@@ -97,13 +96,16 @@ void loops_begin(struct loops *loops) {
     }
 }
 
-void loops_stop(struct loops *loops) {
+uint64_t loops_stop(struct loops *loops) {
+    uint64_t echoed = 0;
     for (unsigned i = 0; i < loops->count; i++) {
         struct loop *loop = &loops->all[i];
         loop_tell(loop, &loop->stop);
         uv_thread_join(&loop->thread);
+        echoed += loop->echoed;
         loops_check(uv_loop_close(&loop->uv), "an event loop cannot be closed");
         uv_mutex_destroy(&loop->lock);
     }
     free(loops->all);
+    return echoed;
 }

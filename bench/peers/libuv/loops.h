@@ -29,7 +29,7 @@ struct loop {
     uv_loop_t uv;
     uv_async_t mail;
     uv_thread_t thread;
-    struct au64 *echoed; /* counts what was sent back, if anybody wants to know */
+    uint64_t echoed; /* bytes that were sent back; others read it when the thread was joined */
     struct stream *clients;
     char buffer[64 * 1024]; /* of whichever stream is being read: it is empty again when its read callback returns */
     uv_mutex_t lock;        /* guards what follows */
@@ -44,7 +44,7 @@ struct loops {
     unsigned next; /* in turn */
 };
 
-void loops_start(struct loops *loops, unsigned count, struct au64 *echoed);
+void loops_start(struct loops *loops, unsigned count);
 
 /* Hands over a connected socket: to each loop in turn (loops_deal), or to a certain one. One thread. */
 void loops_deal(struct loops *loops, int fd);
@@ -53,8 +53,8 @@ void loops_hand(struct loops *loops, unsigned index, int fd, struct echo_client 
 /* Every client begins an iteration. */
 void loops_begin(struct loops *loops);
 
-/* Closes every socket and joins the threads. */
-void loops_stop(struct loops *loops);
+/* Closes every socket and joins the threads. Returns how many bytes they sent back. */
+uint64_t loops_stop(struct loops *loops);
 
 /* A call of libuv's that can only fail for lack of memory or descriptors: then the process ends. */
 void loops_check(int result, const char *what);

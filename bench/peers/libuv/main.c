@@ -61,7 +61,7 @@ static void serve_echo(unsigned workers, int listener) {
     static struct server server;
     static const int numbers[] = {SIGTERM, SIGINT};
     loops_check(uv_loop_init(&server.uv), "an event loop cannot be made");
-    loops_start(&server.loops, workers, NULL);
+    loops_start(&server.loops, workers);
     for (int i = 0; i < 2; i++) {
         loops_check(uv_signal_init(&server.uv, &server.signals[i]), "uv_signal_init");
         server.signals[i].data = &server;
@@ -90,7 +90,7 @@ static void echo_setup(struct peer_run *peer_run) {
     uint16_t port = 0;
     int listener = peer_listen(&port), pair[2];
     echo_run_init(&run);
-    loops_start(&loops, peer_run->workers, &run.echoed);
+    loops_start(&loops, peer_run->workers);
     for (unsigned i = 0; i < ECHO_CONNECTIONS; i++) {
         echo_client_init(&clients[i], &run, peer_run->seed, i);
         peer_connected_pair(listener, port, pair);
@@ -107,8 +107,7 @@ static bool echo_iterate(struct peer_run *peer_run) {
 }
 
 static bool echo_finish(struct peer_run *peer_run) {
-    loops_stop(&loops);
-    return echo_verify(&run, peer_run);
+    return echo_verify(&run, loops_stop(&loops), peer_run);
 }
 
 static const struct peer_workload echo = {

@@ -70,9 +70,7 @@ static void stream_read(uv_stream_t *handle, ssize_t length, const uv_buf_t *buf
             stream_send(stream, (const char *)stream->client->message, ECHO_MESSAGE);
         }
     } else if (length > 0) {
-        if (stream->loop->echoed) {
-            au64_fetch_add_relaxed(stream->loop->echoed, (uint64_t)length); /* echo_run.echoed (3) */
-        }
+        stream->loop->echoed += (uint64_t)length;
         stream_send(stream, buffer->base, (size_t)length);
     }
 }
