@@ -4,13 +4,14 @@
 //! and pops half of each; a thief takes up to half of what there is into a deque of its own and empties that.
 
 use crate::case::Parameters;
-use crate::driver::{count, run_alone, Extent, Outcome, Team, Thread};
-use crate::item::{Pool, Pools, Reference};
+use crate::driver::{count, run_alone, Extent, Failure, Outcome, Team, Thread};
+use crate::item::{Items, Producer, Reference, Taken, Taker};
 use crate::queue::Missed;
 use std::sync::Mutex;
 
 const ROUND: usize = 1024;
 const BURST: usize = 64;
+const STRANGE: Failure = "something came out that was never pushed";
 pub const CAPACITY_DEFAULT: usize = 256;
 
 /// The owner's end. Thieves always take the oldest.
@@ -33,36 +34,35 @@ pub trait Deque: Send {
 
 /// Pushes up to `n`; returns how many went in.
 #[inline(always)]
-fn push_some<D: Deque>(deque: &D, pool: &Pool, thread: &Thread, n: usize) -> usize {
+fn push_some<D: Deque>(deque: &D, producer: &Producer, thread: &Thread, n: usize) -> usize {
     for pushed in 0..n {
-        let Some(item) = pool.next(0) else {
+        let Some(item) = producer.next(0) else {
             count(&thread.counters.held, 1);
             return pushed;
         };
         if !deque.push(item) {
-            item.take_back();
             count(&thread.counters.full, 1);
             return pushed;
         }
-        pool.count_pushed(1);
+        producer.count_pushed(1);
     }
     n
 }
 
 #[inline(always)]
-fn take(thread: &Thread, item: Reference) {
-    if !item.take() {
-        thread.fail("an item came out twice");
+fn take(taker: &Taker, thread: &Thread, item: Reference) {
+    if taker.take(item) == Taken::Stranger {
+        thread.fail(STRANGE);
     }
 }
 
 /// Pops up to `n` and works on each; returns how many there were.
 #[inline(always)]
-fn pop_some<D: Deque>(deque: &D, thread: &mut Thread, n: usize) -> usize {
+fn pop_some<D: Deque>(deque: &D, taker: &Taker, thread: &mut Thread, n: usize) -> usize {
     let mut popped = 0;
     while popped < n {
         let Some(item) = deque.pop() else { break };
-        take(thread, item);
+        take(taker, thread, item);
         popped += 1;
         thread.work();
     }
@@ -73,35 +73,37 @@ fn pop_some<D: Deque>(deque: &D, thread: &mut Thread, n: usize) -> usize {
 
 /// Empties a deque that nobody else uses, and sees that the order is the one claimed.
 #[inline(always)]
-fn pop_in_order<D: Deque>(deque: &D, pool: &Pool, thread: &Thread, n: usize) {
+fn pop_in_order<D: Deque>(deque: &D, (producer, taker): (&Producer, &Taker), thread: &Thread, n: usize) {
     for i in 0..n as u64 {
-        let expected = if D::LIFO { pool.pushed() - i } else { pool.pushed() - n as u64 + 1 + i };
+        let pushed = producer.pushed();
+        let expected = if D::LIFO { pushed - 1 - i } else { pushed - n as u64 + i };
         let Some(item) = deque.pop() else {
             return thread.fail("an item was lost");
         };
-        if item.sequence() != expected {
+        if !std::ptr::eq(item, producer.at(expected)) {
             thread.fail("the owner's items came out in another order");
         }
-        take(thread, item);
+        take(taker, thread, item);
     }
     count(&thread.counters.operations, n as u64);
 }
 
 #[inline(always)]
-fn fill_and_empty<D: Deque>(deque: &D, pool: &Pool, thread: &Thread, depth: usize, no_room: &'static str) {
-    if push_some(deque, pool, thread, depth) < depth {
+fn fill_and_empty<D: Deque>(deque: &D, items: &Items, thread: &Thread, depth: usize, no_room: Failure) {
+    let (producer, taker) = (items.producer(0), items.taker(0));
+    if push_some(deque, &producer, thread, depth) < depth {
         return thread.fail(no_room);
     }
-    pop_in_order(deque, pool, thread, depth);
+    pop_in_order(deque, (&producer, &taker), thread, depth);
 }
 
 pub fn owner<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
-    let pools = Pools::new(1);
+    let items = Items::new(1, 1);
     let deque = D::new(parameters.capacity);
     run_alone(0, extent, |thread| {
         for _ in 0..ROUND.div_ceil(parameters.depth) {
             if !thread.has_failed() {
-                fill_and_empty(&deque, pools.of(0), thread, parameters.depth, "the deque has no room");
+                fill_and_empty(&deque, &items, thread, parameters.depth, "the deque has no room");
             }
         }
     })
@@ -109,8 +111,8 @@ pub fn owner<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
 
 /// A new deque, of the smallest capacity that can be chosen, filled and emptied.
 pub fn growth<D: Deque>(_parameters: &Parameters, extent: &Extent) -> Outcome {
-    let pools = Pools::new(1);
-    run_alone(0, extent, |thread| fill_and_empty(&D::new(2), pools.of(0), thread, ROUND, "the deque does not grow"))
+    let items = Items::new(1, 1);
+    run_alone(0, extent, |thread| fill_and_empty(&D::new(2), &items, thread, ROUND, "the deque does not grow"))
 }
 
 pub fn empty_pop<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
@@ -140,10 +142,11 @@ pub fn empty_steal<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcom
 
 // ---- with thieves ----
 
-fn own<D: Deque>(deque: &D, pool: &Pool, thread: &mut Thread) {
+fn own<D: Deque>(deque: &D, items: &Items, thread: &mut Thread) {
+    let (producer, taker) = (items.producer(0), items.taker(thread.index));
     while thread.goes_on() {
-        let pushed = push_some(deque, pool, thread, BURST);
-        let popped = pop_some(deque, thread, BURST / 2);
+        let pushed = push_some(deque, &producer, thread, BURST);
+        let popped = pop_some(deque, &taker, thread, BURST / 2);
         count(&thread.counters.operations, popped as u64);
         if pushed + popped == 0 {
             thread.pause();
@@ -151,14 +154,14 @@ fn own<D: Deque>(deque: &D, pool: &Pool, thread: &mut Thread) {
     }
 }
 
-fn steal<D: Deque>(victim: &D::Stealer, parameters: &Parameters, thread: &mut Thread) {
-    let own = D::new(parameters.capacity);
+fn steal<D: Deque>(victim: &D::Stealer, items: &Items, parameters: &Parameters, thread: &mut Thread) {
+    let (own, taker) = (D::new(parameters.capacity), items.taker(thread.index));
     while thread.goes_on() {
         let missed = match D::steal(victim, &own, parameters.batch) {
             Ok(item) => {
-                take(thread, item);
+                take(&taker, thread, item);
                 thread.work();
-                let n = 1 + pop_some(&own, thread, usize::MAX) as u64;
+                let n = 1 + pop_some(&own, &taker, thread, usize::MAX) as u64;
                 count(&thread.counters.stolen, n);
                 count(&thread.counters.operations, n);
                 continue;
@@ -172,40 +175,41 @@ fn steal<D: Deque>(victim: &D::Stealer, parameters: &Parameters, thread: &mut Th
 }
 
 pub fn thieves<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
-    let pools = Pools::new(1);
+    let threads = 1 + parameters.threads;
+    let items = Items::new(1, threads);
     let deque = D::new(parameters.capacity);
     let stealer = deque.stealer();
     let deque = Mutex::new(deque); // locked by the owner once, for as long as it runs
-    let team = Team {
-        threads: 1 + parameters.threads,
-        leaders: 1,
-        counts: [true, true],
-        pinned: parameters.pinned,
-        work_ns: parameters.work_ns,
-    };
+    let team =
+        Team { threads, leaders: 1, counts: [true, true], pinned: parameters.pinned, work_ns: parameters.work_ns };
     let figures = team.run(extent, |thread| {
         if thread.is_leader {
-            own(&*deque.lock().unwrap(), pools.of(0), thread);
+            own(&*deque.lock().unwrap(), &items, thread);
         } else {
-            steal::<D>(&stealer, parameters, thread);
+            steal::<D>(&stealer, &items, parameters, thread);
         }
     })?;
     let deque = deque.into_inner().unwrap();
-    let mut popped = figures.all_operations;
+    drain(&deque, &items, figures.all_operations)?;
+    Ok(figures)
+}
+
+/// When the threads have ended and popped so many: what is left, and then all came out.
+fn drain<D: Deque>(deque: &D, items: &Items, mut popped: u64) -> Result<(), Failure> {
+    let taker = items.taker(0);
     while let Some(item) = deque.pop() {
-        if !item.take() {
-            return Err("an item came out twice");
+        if taker.take(item) == Taken::Stranger {
+            return Err(STRANGE);
         }
         popped += 1;
     }
-    pools.check(popped)?;
-    Ok(figures)
+    items.check(popped)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::driver::Failure;
+    use crate::item::STRANGER;
     use std::cell::Cell;
     use std::collections::VecDeque;
     use std::sync::Arc;
@@ -224,6 +228,7 @@ mod tests {
     const STEAL_DOUBLES: u8 = 2;
     const STEAL_LOSES: u8 = 3;
     const POP_REORDERS: u8 = 4;
+    const STEAL_INVENTS: u8 = 5;
 
     /// A good deque that does one operation in so many wrong.
     struct Broken<const HOW: u8>(Arc<Mutex<VecDeque<Reference>>>);
@@ -263,6 +268,7 @@ mod tests {
             }
             match HOW {
                 STEAL_DOUBLES if is_time() => items.front().copied(),
+                STEAL_INVENTS if is_time() => Some(&STRANGER as Reference),
                 STEAL_LOSES if is_time() => items.pop_front().and_then(|_| items.pop_front()),
                 _ => items.pop_front(),
             }
@@ -293,6 +299,12 @@ mod tests {
     #[test]
     fn lost_items_are_found() {
         assert_eq!(failure_of(thieves::<Broken<STEAL_LOSES>>), Some("an item was lost"));
+    }
+
+    #[test]
+    fn what_was_never_pushed_is_found() {
+        let found = failure_of(thieves::<Broken<STEAL_INVENTS>>);
+        assert_eq!(found, Some("something came out that was never pushed"));
     }
 
     #[test]

@@ -6,7 +6,6 @@
 //! which all threads run, and no thread reads a clock for them. What the threads do before and after the window is checked,
 //! but not counted.
 
-use crate::item::Reference;
 use crate::work;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
 use std::sync::atomic::{AtomicU32, AtomicU64};
@@ -132,8 +131,6 @@ pub struct Thread<'a> {
     pub index: usize,
     pub is_leader: bool,
     pub latency: Latency,
-    /// Room for a batch.
-    pub batch: Vec<Reference>,
     shared: &'a Shared,
     misses: u32,
     random: u64,
@@ -142,7 +139,7 @@ pub struct Thread<'a> {
 impl<'a> Thread<'a> {
     fn new(shared: &'a Shared, counters: &'a Counters, index: usize, is_leader: bool) -> Self {
         let (latency, random) = (Latency::default(), index as u64 + 1);
-        Thread { counters, index, is_leader, latency, batch: Vec::with_capacity(128), shared, misses: 0, random }
+        Thread { counters, index, is_leader, latency, shared, misses: 0, random }
     }
 
     pub fn goes_on(&self) -> bool {
@@ -154,6 +151,7 @@ impl<'a> Thread<'a> {
     }
 
     /// Notes what is wrong, if it is the first.
+    #[cold]
     pub fn fail(&self, failure: Failure) {
         let _ = self.counters.failure.set(failure);
     }

@@ -4,12 +4,15 @@
 
 use crate::case::Parameters;
 use crate::driver::{count, run_alone, Extent, Failure, Figures, Outcome, Team, Thread};
-use crate::item::{Pools, Reference};
+use crate::item::{Items, Producer, Reference, Taken, Taker, STRANGER};
 use std::time::Instant;
 
 const ROUND: usize = 1024;
+const BATCH_MAX: usize = 128;
 const CAPACITY_DEFAULT: usize = 8192;
 const RETRIES_MOST: u32 = 1 << 20;
+/// The one that empties it at last.
+const TAKERS_BEYOND: usize = 1;
 
 pub enum Missed {
     Empty,
@@ -28,58 +31,59 @@ pub trait Queue: Sync {
     /// False: full.
     fn push(&self, item: Reference) -> bool;
     fn pop(&self) -> Result<Reference, Missed>;
-    /// Adds up to `n`, at least one, to `items`.
-    fn pop_batch(&self, _local: &Self::Local, n: usize, items: &mut Vec<Reference>) -> Result<(), Missed> {
-        items.push(self.pop()?);
-        while items.len() < n {
-            match self.pop() {
-                Ok(item) => items.push(item),
-                Err(_) => break,
-            }
-        }
-        Ok(())
+    /// Fills `items` from the start; how many there were, at least one.
+    fn pop_batch(&self, _local: &Self::Local, items: &mut [Reference]) -> Result<usize, Missed> {
+        items[0] = self.pop()?;
+        Ok(1 + fill(&mut items[1..], || self.pop().ok()))
     }
 }
 
-/// A queue under load. The pools stand last: the queue is dropped before the items that it may still refer to.
+/// As far as there are some; how many there were.
+pub fn fill(items: &mut [Reference], mut pop: impl FnMut() -> Option<Reference>) -> usize {
+    for (i, place) in items.iter_mut().enumerate() {
+        match pop() {
+            Some(item) => *place = item,
+            None => return i,
+        }
+    }
+    items.len()
+}
+
+/// A queue under load. The items stand last: the queue is dropped before the items that it may still refer to.
 struct Load<'a, Q> {
     queue: Q,
     parameters: &'a Parameters,
     /// Of the schedule.
     start: Instant,
-    pools: Pools,
+    items: Items,
 }
 
-/// What a thread knows: its part of the queue, and the newest sequence number seen of each producer.
-struct Seat<Q: Queue> {
+/// What a thread needs that pops.
+struct Seat<'a, Q: Queue> {
     local: Q::Local,
-    last: Vec<u64>,
+    taker: Taker<'a>,
+    batch: [Reference; BATCH_MAX],
 }
 
 /// Notes that an item came out; Err: what is wrong with that.
 #[inline(always)]
-fn take(last: &mut [u64], item: Reference) -> Result<(), Failure> {
-    let last = &mut last[item.producer()];
-    let in_order = item.sequence() > *last;
-    *last = item.sequence();
-    if !item.take() {
-        return Err("an item came out twice");
-    }
-    if in_order {
-        Ok(())
-    } else {
-        Err("a producer's items came out in another order")
+fn take(taker: &Taker, item: Reference) -> Result<(), Failure> {
+    match taker.take(item) {
+        Taken::InOrder => Ok(()),
+        Taken::Reordered => Err("a producer's items came out in another order"),
+        Taken::Stranger => Err("something came out that was never pushed"),
     }
 }
 
 impl<'a, Q: Queue> Load<'a, Q> {
-    fn new(parameters: &'a Parameters, pushers: usize) -> Self {
+    fn new(parameters: &'a Parameters, pushers: usize, threads: usize) -> Self {
         let capacity = if parameters.capacity > 0 { parameters.capacity } else { CAPACITY_DEFAULT };
-        Load { queue: Q::new(capacity), parameters, start: Instant::now(), pools: Pools::new(pushers) }
+        let items = Items::new(pushers, threads + TAKERS_BEYOND);
+        Load { queue: Q::new(capacity), parameters, start: Instant::now(), items }
     }
 
-    fn seat(&self) -> Seat<Q> {
-        Seat { local: self.queue.attach(), last: vec![0; self.pools.len()] }
+    fn seat(&self, index: usize) -> Seat<'_, Q> {
+        Seat { local: self.queue.attach(), taker: self.items.taker(index), batch: [&STRANGER; BATCH_MAX] }
     }
 
     fn now_ns(&self) -> u64 {
@@ -88,50 +92,52 @@ impl<'a, Q: Queue> Load<'a, Q> {
 
     /// Pushes up to `n` of the thread's next items, one by one; returns how many went in.
     #[inline(always)]
-    fn push(&self, thread: &mut Thread, n: usize, intended_ns: u64) -> usize {
-        let pool = self.pools.of(thread.index);
-        for pushed in 0..n {
-            let Some(item) = pool.next(0) else {
+    fn push(&self, thread: &Thread, producer: &Producer, n: usize, intended_ns: Option<u64>) -> usize {
+        let mut pushed = 0;
+        while pushed < n {
+            let Some(item) = producer.next(pushed) else {
                 count(&thread.counters.held, u64::from(pushed == 0));
-                return pushed;
+                break;
             };
-            item.set_intended_ns(intended_ns);
-            if !self.queue.push(item) {
-                item.take_back();
-                count(&thread.counters.full, u64::from(pushed == 0));
-                return pushed;
+            if let Some(intended_ns) = intended_ns {
+                item.set_intended_ns(intended_ns);
             }
-            pool.count_pushed(1);
+            if !self.queue.push(item) {
+                count(&thread.counters.full, u64::from(pushed == 0));
+                break;
+            }
+            pushed += 1;
         }
-        n
+        producer.count_pushed(pushed);
+        pushed
     }
 
     /// Pops up to `n`; returns how many came out. If timed: the latency of each since its intended start.
     #[inline(always)]
     fn pop(&self, thread: &mut Thread, seat: &mut Seat<Q>, n: usize, timed: bool) -> usize {
         let popped = if n == 1 {
-            self.queue.pop().map(|item| self.note(thread, seat, item, self.time_if(timed)))
+            self.queue.pop().map(|item| {
+                self.note(thread, &seat.taker, item, self.time_if(timed));
+                1
+            })
         } else {
             self.pop_batch(thread, seat, n, timed)
         };
         match popped {
-            Ok(()) if n == 1 => return 1,
-            Ok(()) => return thread.batch.len(),
+            Ok(got) => return got,
             Err(Missed::Empty) => count(&thread.counters.empty, 1),
             Err(Missed::Retry) => count(&thread.counters.retry, 1),
         }
         0
     }
 
-    fn pop_batch(&self, thread: &mut Thread, seat: &mut Seat<Q>, n: usize, timed: bool) -> Result<(), Missed> {
-        thread.batch.clear();
-        self.queue.pop_batch(&seat.local, n, &mut thread.batch)?;
+    fn pop_batch(&self, thread: &mut Thread, seat: &mut Seat<Q>, n: usize, timed: bool) -> Result<usize, Missed> {
+        let got = self.queue.pop_batch(&seat.local, &mut seat.batch[..n])?;
         let now_ns = self.time_if(timed);
-        for i in 0..thread.batch.len() {
-            let item = thread.batch[i];
-            self.note(thread, seat, item, now_ns);
+        for item in &seat.batch[..got] {
+            self.note(thread, &seat.taker, item, now_ns);
         }
-        Ok(())
+        Ok(got)
     }
 
     fn time_if(&self, timed: bool) -> Option<u64> {
@@ -140,18 +146,19 @@ impl<'a, Q: Queue> Load<'a, Q> {
 
     /// What came out: its latency, if there is a time, and what is wrong with it.
     #[inline(always)]
-    fn note(&self, thread: &mut Thread, seat: &mut Seat<Q>, item: Reference, now_ns: Option<u64>) {
+    fn note(&self, thread: &mut Thread, taker: &Taker, item: Reference, now_ns: Option<u64>) {
         if let Some(now_ns) = now_ns.filter(|_| thread.is_measured()) {
             thread.latency.record(now_ns.saturating_sub(item.intended_ns()));
         }
-        if let Err(failure) = take(&mut seat.last, item) {
+        if let Err(failure) = take(taker, item) {
             thread.fail(failure);
         }
     }
 
     fn produce(&self, thread: &mut Thread) {
+        let producer = self.items.producer(thread.index);
         while thread.goes_on() {
-            let pushed = self.push(thread, self.parameters.batch, 0);
+            let pushed = self.push(thread, &producer, self.parameters.batch, None);
             if pushed == 0 {
                 thread.pause();
                 continue;
@@ -163,10 +170,11 @@ impl<'a, Q: Queue> Load<'a, Q> {
 
     /// Pushes one item at each time of the schedule, late ones at once; one that is put off keeps its intended time.
     fn produce_on_time(&self, thread: &mut Thread) {
+        let producer = self.items.producer(thread.index);
         let interval_ns = 1_000_000_000 / self.parameters.rate_hz;
         let mut intended_ns = interval_ns * thread.index as u64 / self.parameters.producers as u64;
         while thread.goes_on() {
-            if self.now_ns() < intended_ns || self.push(thread, 1, intended_ns) == 0 {
+            if self.now_ns() < intended_ns || self.push(thread, &producer, 1, Some(intended_ns)) == 0 {
                 thread.pause();
                 continue;
             }
@@ -176,7 +184,7 @@ impl<'a, Q: Queue> Load<'a, Q> {
     }
 
     fn consume(&self, thread: &mut Thread, timed: bool) {
-        let mut seat = self.seat();
+        let mut seat = self.seat(thread.index);
         while thread.goes_on() {
             let got = self.pop(thread, &mut seat, self.parameters.batch, timed);
             if got == 0 {
@@ -190,12 +198,12 @@ impl<'a, Q: Queue> Load<'a, Q> {
 
     /// Pushes and pops in turn; what it pops is mostly another thread's. First it puts its share inside that is to stay.
     fn mix(&self, thread: &mut Thread) {
-        let mut seat = self.seat();
+        let (producer, mut seat) = (self.items.producer(thread.index), self.seat(thread.index));
         for _ in 0..self.parameters.prefill / self.parameters.threads {
-            self.push(thread, 1, 0);
+            self.push(thread, &producer, 1, None);
         }
         while thread.goes_on() {
-            self.push(thread, self.parameters.batch, 0);
+            self.push(thread, &producer, self.parameters.batch, None);
             thread.work();
             let got = self.pop(thread, &mut seat, self.parameters.batch, false);
             if got == 0 {
@@ -208,10 +216,10 @@ impl<'a, Q: Queue> Load<'a, Q> {
 
     /// Pushes `depth` items one by one and pops them again, until a round is full; depth 1 are pairs.
     fn burst_round(&self, thread: &mut Thread, seat: &mut Seat<Q>) {
-        let depth = self.parameters.depth;
+        let (producer, depth) = (self.items.producer(thread.index), self.parameters.depth);
         for _ in 0..ROUND.div_ceil(depth) {
             for _ in 0..depth {
-                self.push(thread, 1, 0);
+                self.push(thread, &producer, 1, None);
             }
             let got: usize = (0..depth).map(|_| self.pop(thread, seat, 1, false)).sum();
             if got < depth {
@@ -231,32 +239,34 @@ impl<'a, Q: Queue> Load<'a, Q> {
     }
 
     /// When the threads have ended and popped so many: what is left comes out in order too, and then all did.
-    fn drain(&self, mut popped: u64) -> Result<(), Failure> {
-        let mut last = vec![0; self.pools.len()];
+    fn drain(&self, mut popped: u64, index: usize) -> Result<(), Failure> {
+        let taker = self.items.taker(index);
         let mut misses = 0;
         while misses < RETRIES_MOST {
             match self.queue.pop() {
                 Ok(item) => {
-                    take(&mut last, item)?;
+                    take(&taker, item)?;
                     popped += 1;
                 }
                 Err(Missed::Empty) => break,
                 Err(Missed::Retry) => misses += 1,
             }
         }
-        self.pools.check(popped)
+        self.items.check(popped)
     }
 
-    fn finish(&self, figures: Figures) -> Outcome {
-        self.drain(figures.all_operations)?;
+    /// `threads` of them popped before.
+    fn finish(&self, figures: Figures, threads: usize) -> Outcome {
+        self.drain(figures.all_operations, threads)?;
         Ok(figures)
     }
 }
 
 fn by_role<Q: Queue>(parameters: &Parameters, extent: &Extent, timed: bool) -> Outcome {
-    let load = Load::<Q>::new(parameters, parameters.producers);
+    let threads = parameters.producers + parameters.consumers;
+    let load = Load::<Q>::new(parameters, parameters.producers, threads);
     let team = Team {
-        threads: parameters.producers + parameters.consumers,
+        threads,
         leaders: parameters.producers,
         counts: [false, true],
         pinned: parameters.pinned,
@@ -267,7 +277,7 @@ fn by_role<Q: Queue>(parameters: &Parameters, extent: &Extent, timed: bool) -> O
         (true, true) => load.produce_on_time(thread),
         (true, false) => load.produce(thread),
     })?;
-    load.finish(figures)
+    load.finish(figures, threads)
 }
 
 /// Producers to consumers.
@@ -283,23 +293,23 @@ pub fn latency<Q: Queue>(parameters: &Parameters, extent: &Extent) -> Outcome {
 /// Threads that do both.
 pub fn mixture<Q: Queue>(parameters: &Parameters, extent: &Extent) -> Outcome {
     let (threads, pinned, work_ns) = (parameters.threads, parameters.pinned, parameters.work_ns);
-    let load = Load::<Q>::new(parameters, threads);
+    let load = Load::<Q>::new(parameters, threads, threads);
     let team = Team { threads, leaders: threads, counts: [true, true], pinned, work_ns };
     let figures = team.run(extent, |thread| load.mix(thread))?;
-    load.finish(figures)
+    load.finish(figures, threads)
 }
 
 /// One thread: so many in, so many out.
 pub fn burst<Q: Queue>(parameters: &Parameters, extent: &Extent) -> Outcome {
-    let load = Load::<Q>::new(parameters, 1);
-    let mut seat = load.seat();
+    let load = Load::<Q>::new(parameters, 1, 1);
+    let mut seat = load.seat(0);
     let figures = run_alone(0, extent, |thread| load.burst_round(thread, &mut seat))?;
-    load.finish(figures)
+    load.finish(figures, 1)
 }
 
 /// One thread: polls of an empty queue.
 pub fn empty<Q: Queue>(parameters: &Parameters, extent: &Extent) -> Outcome {
-    let load = Load::<Q>::new(parameters, 1);
+    let load = Load::<Q>::new(parameters, 1, 1);
     run_alone(0, extent, |thread| load.empty_round(thread))
 }
 
@@ -324,6 +334,7 @@ mod tests {
     const DOUBLES: u8 = 2;
     const REORDERS: u8 = 3;
     const HAUNTED: u8 = 4;
+    const INVENTS: u8 = 5;
 
     /// A good queue that does one operation in so many wrong.
     struct Broken<const HOW: u8>(Mutex<VecDeque<Reference>>);
@@ -345,6 +356,7 @@ mod tests {
                 LOSES if is_time() => {}
                 DOUBLES if is_time() => items.extend([item, item]),
                 REORDERS if is_time() => items.push_front(item),
+                INVENTS if is_time() => items.extend([item, &STRANGER]),
                 _ => items.push_back(item),
             }
             true
@@ -393,6 +405,13 @@ mod tests {
         let wanted = Some("a producer's items came out in another order");
         assert_eq!(failure_of(burst::<Broken<REORDERS>>), wanted);
         assert_eq!(failure_of(mixture::<Broken<REORDERS>>), wanted);
+    }
+
+    #[test]
+    fn what_was_never_pushed_is_found() {
+        for run in [transfer::<Broken<INVENTS>>, mixture::<Broken<INVENTS>>, burst::<Broken<INVENTS>>] {
+            assert_eq!(failure_of(run), Some("something came out that was never pushed"));
+        }
     }
 
     #[test]

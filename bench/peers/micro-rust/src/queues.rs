@@ -1,7 +1,7 @@
 //! crossbeam's queues.
 
 use crate::item::Reference;
-use crate::queue::{Missed, Queue};
+use crate::queue::{fill, Missed, Queue};
 use crossbeam_deque::{Steal, Worker};
 
 /// Unbounded, in linked segments.
@@ -84,11 +84,8 @@ impl Queue for Injector {
         stolen(self.0.steal())
     }
 
-    fn pop_batch(&self, local: &Worker<Reference>, n: usize, items: &mut Vec<Reference>) -> Result<(), Missed> {
-        items.push(stolen(self.0.steal_batch_with_limit_and_pop(local, n))?);
-        while let Some(item) = local.pop() {
-            items.push(item);
-        }
-        Ok(())
+    fn pop_batch(&self, local: &Worker<Reference>, items: &mut [Reference]) -> Result<usize, Missed> {
+        items[0] = stolen(self.0.steal_batch_with_limit_and_pop(local, items.len()))?;
+        Ok(1 + fill(&mut items[1..], || local.pop()))
     }
 }
