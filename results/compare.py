@@ -99,7 +99,7 @@ def open_writer(args, given, selection, described, resumed):
         path, state = resumed
         resume.check(path, state, resume.identity(args, selection, described))
     elif args.full:
-        path = resume.same_full_run(args, given, selection, described)
+        path = resume.same_full_run(args, given, selection, described, say)
     if path:
         writer = bundles.Writer.resume(path, say)
         say(f"going on with {path}: {len(writer.samples)} samples are there")

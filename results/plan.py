@@ -141,7 +141,8 @@ class Cost:
 
 def assumed_cost(workload):
     """Before anything was measured."""
-    return Cost(workload, {"runtime": 0.05, "server": 0.15, "micro": 0.03}[workload.level], 0.005)
+    iteration_s = 30 if workload.effort == "long" else 0.005
+    return Cost(workload, {"runtime": 0.05, "server": 0.15, "micro": 0.03}[workload.level], iteration_s)
 
 
 def block_seconds(costs, budget_ms):

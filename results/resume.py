@@ -72,15 +72,18 @@ def take_over(args, given, path, state):
         setattr(args, name, value)
 
 
-def same_full_run(args, given, selection, described):
+def same_full_run(args, given, selection, described, say):
     """The path of the one interrupted --full run of this commit, machine, build and options; its seed is taken over
-    unless one was given. None where there is none."""
+    unless one was given. None where there is none; `say` is told of those that are of another run."""
     matching = {}
     for path, state in partials(args.out).items():
         now = identity(args, selection, described)
         if "seed" not in given:
             now["options"]["seed"] = state["options"].get("seed")
-        if not differences(state, now):
+        found = differences(state, now)
+        if found:
+            say(f"left alone: {path} is of another run: {'; '.join(found)}")
+        else:
             matching[path] = state
     if len(matching) > 1:
         raise Refusal(f"several interrupted runs of this are there, --resume one: {', '.join(map(str, matching))}")

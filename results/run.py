@@ -7,7 +7,7 @@ from progress import Progress, clock
 
 
 class Run:
-    """`cells` is what was admitted; `skipped` says why what cannot run cannot, `left_out` on which workloads there was no
+    """`cells` is what was admitted; `skipped` says what cannot run and why, `left_out` on which workloads there was no
     time for what."""
 
     def __init__(self, selection, args, writer):

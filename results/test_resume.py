@@ -139,6 +139,7 @@ class Interrupted(WithBuild):
         done = self.run_program("compare.py", *arguments, "--seed", 7, "--out", self.out)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertTrue(left.exists())
+        self.assertIn("is of another run: option --seed", done.stderr)
         done = self.run_program("compare.py", *arguments, "--out", self.out)
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertFalse(left.exists())
