@@ -30,6 +30,7 @@ python-matplotlib python-jinja python-jsonschema|scipy python-matplotlib|statist
     "optional|valgrind|valgrind|valgrind|valgrind|-|instruction counts"
     "optional|ps|procps|procps-ng|procps-ng|-|tests that look at processes"
     "optional|cargo|-|-|-|-|the Rust peers (a current Rust from https://rustup.rs)"
+    "optional|go|golang-go|golang|go|go|the Go peer"
 )
 setup_key="${packages[*]} $PATH"
 
