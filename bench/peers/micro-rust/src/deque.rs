@@ -71,39 +71,51 @@ fn pop_some<D: Deque>(deque: &D, taker: &Taker, thread: &mut Thread, n: usize) -
 
 // ---- the owner alone ----
 
-/// Empties a deque that nobody else uses, and sees that the order is the one claimed.
-#[inline(always)]
-fn pop_in_order<D: Deque>(deque: &D, (producer, taker): (&Producer, &Taker), thread: &Thread, n: usize) {
-    for i in 0..n as u64 {
-        let pushed = producer.pushed();
-        let expected = if D::LIFO { pushed - 1 - i } else { pushed - n as u64 + i };
-        let Some(item) = deque.pop() else {
-            return thread.fail("an item was lost");
-        };
-        if !std::ptr::eq(item, producer.at(expected)) {
-            thread.fail("the owner's items came out in another order");
-        }
-        take(taker, thread, item);
-    }
-    count(&thread.counters.operations, n as u64);
+/// The only thread of a case.
+struct Alone<'a> {
+    producer: Producer<'a>,
+    taker: Taker<'a>,
 }
 
-#[inline(always)]
-fn fill_and_empty<D: Deque>(deque: &D, items: &Items, thread: &Thread, depth: usize, no_room: Failure) {
-    let (producer, taker) = (items.producer(0), items.taker(0));
-    if push_some(deque, &producer, thread, depth) < depth {
-        return thread.fail(no_room);
+impl Alone<'_> {
+    fn of(items: &Items) -> Alone<'_> {
+        Alone { producer: items.producer(0), taker: items.taker(0) }
     }
-    pop_in_order(deque, (&producer, &taker), thread, depth);
+
+    #[inline(always)]
+    fn fill_and_empty<D: Deque>(&self, deque: &D, thread: &Thread, depth: usize, no_room: Failure) {
+        if push_some(deque, &self.producer, thread, depth) < depth {
+            return thread.fail(no_room);
+        }
+        self.pop_in_order(deque, thread, depth);
+    }
+
+    /// Empties the deque, and sees that the order is the one claimed.
+    #[inline(always)]
+    fn pop_in_order<D: Deque>(&self, deque: &D, thread: &Thread, n: usize) {
+        for i in 0..n as u64 {
+            let pushed = self.producer.pushed();
+            let expected = if D::LIFO { pushed - 1 - i } else { pushed - n as u64 + i };
+            let Some(item) = deque.pop() else {
+                return thread.fail("an item was lost");
+            };
+            if !std::ptr::eq(item, self.producer.at(expected)) {
+                thread.fail("the owner's items came out in another order");
+            }
+            take(&self.taker, thread, item);
+        }
+        count(&thread.counters.operations, n as u64);
+    }
 }
 
 pub fn owner<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
     let items = Items::new(1, 1);
     let deque = D::new(parameters.capacity);
     run_alone(0, extent, |thread| {
+        let alone = Alone::of(&items);
         for _ in 0..ROUND.div_ceil(parameters.depth) {
             if !thread.has_failed() {
-                fill_and_empty(&deque, &items, thread, parameters.depth, "the deque has no room");
+                alone.fill_and_empty(&deque, thread, parameters.depth, "the deque has no room");
             }
         }
     })
@@ -112,7 +124,9 @@ pub fn owner<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
 /// A new deque, of the smallest capacity that can be chosen, filled and emptied.
 pub fn growth<D: Deque>(_parameters: &Parameters, extent: &Extent) -> Outcome {
     let items = Items::new(1, 1);
-    run_alone(0, extent, |thread| fill_and_empty(&D::new(2), &items, thread, ROUND, "the deque does not grow"))
+    run_alone(0, extent, |thread| {
+        Alone::of(&items).fill_and_empty(&D::new(2), thread, ROUND, "the deque does not grow");
+    })
 }
 
 pub fn empty_pop<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
