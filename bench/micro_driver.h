@@ -34,7 +34,7 @@ struct micro_result {
     uint64_t full;
     uint64_t retry;
     uint64_t stolen; /* operations whose item went by way of a thief */
-    uint64_t held;   /* pushes put off because all of the thread's items were inside: the case's own limit */
+    uint64_t held;   /* pushes put off because the thread's items were inside: the case's own limit */
     double fairness; /* the slowest thread's operations ÷ the fastest's, of those that do the same; -1: unknown */
     struct latency *latency; /* the caller's; a case that takes latencies adds them */
     uint64_t all_operations; /* in and out of the window; what the counting build divides the rest of this by */

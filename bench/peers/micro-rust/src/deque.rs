@@ -1,4 +1,4 @@
-//! What is timed of a deque: the loops of bench/micro_dq.c.
+//! What is timed of a deque: the loops of bench/micro_deque.h.
 //!
 //! An operation is an item that came out, by whomever; of the empty polls, a poll. The owner with thieves pushes bursts
 //! and pops half of each; a thief takes up to half of what there is into a deque of its own and empties that.

@@ -1,4 +1,4 @@
-//! Which runs of a deque there are: those of bench/micro_dq_cases.c.
+//! Which runs of a deque there are: those of bench/micro_deque.c.
 
 use crate::case::{rungs, Case, Parameters, Run};
 use crate::deque::{self, Deque, CAPACITY_DEFAULT};

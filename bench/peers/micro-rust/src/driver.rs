@@ -3,8 +3,8 @@
 //! A case of one thread is called for one round of work after another and is timed from the first call's start to the
 //! last one's end; the clock is read once a round. The threads of a case of several warm up together, then the driver
 //! reads the clock and every thread's counts, sleeps, and reads both again: the figures are of the window between, in
-//! which all threads run, and no thread reads a clock for them. What the threads do before and after the window is checked,
-//! but not counted.
+//! which all threads run, and no thread reads a clock for them. What the threads do before and after the window is
+//! checked, but not counted.
 
 use crate::work;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};
@@ -58,7 +58,7 @@ pub struct Counts {
     pub retry: u64,
     /// Operations whose item went by way of a thief.
     pub stolen: u64,
-    /// Pushes put off because all of the thread's items were inside: the case's own limit.
+    /// Pushes put off because the thread's items were inside: the case's own limit.
     pub held: u64,
 }
 

@@ -1,11 +1,12 @@
 //! The items that are moved, and the books that show that each came out exactly once: bench/micro_item.h in Rust.
 //!
-//! Every thread that pushes has a pool of its own and goes round it. Between two clock readings nobody reads or writes an
-//! item: it is known by its address, and who takes it makes a note in books of his own, on cache lines of his own.
+//! Every thread that pushes has a pool of its own and goes round it. Between two clock readings nobody reads or writes
+//! an item: it is known by its address, and who takes it makes a note in books of his own, on cache lines of his own.
 //!
-//! A push has a *position*: its producer's count of pushes, from 0. The pool has two halves. A producer enters a half when
-//! all that it pushed from there a round ago was taken and noted, so the items outside are of two halves at most, and the
-//! address and the number of the newest half entered give the position. The orders are numbered as in micro_item.h.
+//! A push has a *position*: its producer's count of pushes, from 0. The pool has two halves. A producer enters a half
+//! when all that it pushed from there a round ago was taken and noted, so the items outside are of two halves at most,
+//! and the address and the number of the newest half entered give the position. The orders are numbered as in
+//! micro_item.h.
 
 use std::sync::atomic::AtomicU64;
 use std::sync::atomic::Ordering::{Acquire, Relaxed, Release};

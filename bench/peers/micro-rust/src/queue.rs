@@ -196,7 +196,8 @@ impl<'a, Q: Queue> Load<'a, Q> {
         }
     }
 
-    /// Pushes and pops in turn; what it pops is mostly another thread's. First it puts its share inside that is to stay.
+    /// Pushes and pops in turn; what it pops is mostly another thread's. First it puts its share inside that is to
+    /// stay.
     fn mix(&self, thread: &mut Thread) {
         let (producer, mut seat) = (self.items.producer(thread.index), self.seat(thread.index));
         for _ in 0..self.parameters.prefill / self.parameters.threads {
