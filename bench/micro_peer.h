@@ -5,8 +5,8 @@
  *   - the peers carry pointers as values and allocate what holds them (from pools of their own or the C++ heap); most of
  *     ours link nodes that the item brings along. That is what either would do under a runtime, and the counted
  *     allocations, peak memory and `malloc_free` rows show it;
- *   - nobody else touches an item here (micro_item.h), so only a queue that links nodes brings the item's cache line from
- *     thread to thread; a runtime reads the task that came out, and pays for that line either way;
+ *   - nobody else touches an item here (micro_item.h), so only a queue that links nodes brings the item's cache line
+ *     from thread to thread; a runtime reads the task that came out, and pays for that line either way;
  *   - where a library has no operation for a batch, the batch is moved one by one;
  *   - each is the Debian package's version, compiled with this project's flags, with the library's default parameters
  *     unless they are dearer than what the cases need (libcds).
