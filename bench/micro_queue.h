@@ -45,6 +45,7 @@ void micro_queue_add(const struct micro_queue_bodies *bodies);
 /* Pushes up to `n` of the thread's next items; returns how many went in. */
 SY_INLINE size_t micro_queue_push(const struct gq_ops *gq, struct micro_queue *q, struct micro_thread *self, size_t n,
                                   uint64_t intended_ns) {
+    struct micro_pool *pool = &q->items.pools[self->index];
     struct sy_node *nodes[MICRO_BATCH_MAX];
     size_t ready = 0, pushed = 0;
     struct micro_item *item;
@@ -63,8 +64,10 @@ SY_INLINE size_t micro_queue_push(const struct gq_ops *gq, struct micro_queue *q
     } else {
         gq->push_batch(q->queue, nodes, ready, &pushed);
     }
-    q->items.pools[self->index].pushed += pushed;
-    micro_count(&self->full, pushed == 0);
+    pool->pushed += pushed;
+    if (pushed == 0) {
+        micro_count(&self->full, 1);
+    }
     return pushed;
 }
 
