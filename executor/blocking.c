@@ -2,6 +2,7 @@
 #include "executor/blocking.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
@@ -191,6 +192,7 @@ static int submit(struct sy_runtime *runtime, struct sy_task *task, bool *signal
     put(blocking, task);
     *signal = blocking->idle >= blocking->depth;
     if (*signal) {
+        au32_fetch_add_relaxed(&blocking->signalling, 1); /* B1 */
         return 0;
     }
     int error = blocking->threads < runtime->config.blocking_threads ? start_thread(runtime) : 0;
@@ -223,6 +225,7 @@ int sy_spawn_blocking(struct sy_runtime *runtime, const struct sy_future_type *t
     pthread_mutex_unlock(&blocking->lock);
     if (signal) {
         pthread_cond_signal(&blocking->work);
+        au32_fetch_sub_release(&blocking->signalling, 1); /* B2 */
     }
     if (error) {
         free(task);
@@ -256,4 +259,7 @@ void blocking_close(struct sy_runtime *runtime) {
     }
     join_ended(blocking);
     pthread_mutex_unlock(&blocking->lock);
+    while (au32_load_acquire(&blocking->signalling) > 0) { /* B3 */
+        sched_yield();
+    }
 }
