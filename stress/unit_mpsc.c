@@ -36,6 +36,20 @@ static void values_of_any_size_arrive_whole(size_t variant) {
     }
 }
 
+/* Then only their number counts. */
+static void values_without_bytes_need_no_memory(size_t variant) {
+    (void)variant;
+    struct sy_mpsc *channel;
+    CHECK_EQ(sy_mpsc_create(&channel, 0, 2, NULL), 0);
+    CHECK_EQ(sy_mpsc_try_send(channel, NULL), 0);
+    CHECK_EQ(sy_mpsc_try_send(channel, NULL), 0);
+    CHECK_EQ(sy_mpsc_try_send(channel, NULL), -EAGAIN);
+    CHECK_EQ(sy_mpsc_try_recv(channel, NULL), 0);
+    CHECK_EQ(sy_mpsc_try_recv(channel, NULL), 0);
+    CHECK_EQ(sy_mpsc_try_recv(channel, NULL), -EAGAIN);
+    channel_end(channel);
+}
+
 static void there_is_room_for_just_the_capacity(size_t variant) {
     (void)variant;
     for (size_t c = 0; c < CAPACITIES; c++) {
@@ -249,6 +263,27 @@ static void a_closed_channel_takes_nothing_and_gives_what_it_has(size_t variant)
     channel_end(channel);
 }
 
+static void a_recv_that_is_pending_sees_the_close(size_t variant) {
+    (void)variant;
+    struct counted_waker waker = {0};
+    uint64_t value;
+    int result;
+    struct sy_mpsc *channel = channel_of(2);
+    CHECK_EQ(receive(channel, &waker, &value, &result), SY_PENDING);
+    sy_mpsc_close(channel); /* with a sender that stays */
+    CHECK_EQ(waker.wakes.raw, 1);
+    CHECK_EQ(waker.references.raw, 0);
+    CHECK_EQ(receive(channel, &waker, &value, &result), SY_READY);
+    CHECK_EQ(result, -EPIPE);
+    channel_end(channel);
+    channel = channel_of(2);
+    CHECK_EQ(receive(channel, &waker, &value, &result), SY_PENDING);
+    sy_mpsc_drop_receiver(channel); /* nobody is left who could look */
+    CHECK_EQ(waker.wakes.raw, 1);
+    CHECK_EQ(waker.references.raw, 0);
+    sy_mpsc_drop_sender(channel);
+}
+
 static uint64_t dropped[MANY];
 static unsigned dropped_count;
 
@@ -323,6 +358,7 @@ static void wakers_are_called_without_the_lock(size_t variant) {
 static const struct check_test tests[] = {
     {"wrong_sizes_are_refused", wrong_sizes_are_refused},
     {"values_of_any_size_arrive_whole", values_of_any_size_arrive_whole},
+    {"values_without_bytes_need_no_memory", values_without_bytes_need_no_memory},
     {"there_is_room_for_just_the_capacity", there_is_room_for_just_the_capacity},
     {"who_waits_sends_in_order", who_waits_sends_in_order},
     {"a_dropped_send_was_done_or_was_not", a_dropped_send_was_done_or_was_not},
@@ -331,6 +367,7 @@ static const struct check_test tests[] = {
     {"the_receiver_is_woken_for_each_value_it_awaits", the_receiver_is_woken_for_each_value_it_awaits},
     {"the_last_sender_ends_the_channel", the_last_sender_ends_the_channel},
     {"a_closed_channel_takes_nothing_and_gives_what_it_has", a_closed_channel_takes_nothing_and_gives_what_it_has},
+    {"a_recv_that_is_pending_sees_the_close", a_recv_that_is_pending_sees_the_close},
     {"values_that_nobody_receives_are_dropped", values_that_nobody_receives_are_dropped},
     {"wakers_are_called_without_the_lock", wakers_are_called_without_the_lock},
 };

@@ -215,6 +215,33 @@ static void wakers_are_called_without_the_lock(size_t variant) {
     sy_semaphore_destroy(&reentered);
 }
 
+static void release_one(void *data) {
+    counted_wake(data);
+    sy_semaphore_release(&reentered, 1);
+}
+
+/* Permits that come while the closing wakes some of the waiting are not for the others. */
+static void who_waits_at_the_close_gets_nothing_any_more(size_t variant) {
+    (void)variant;
+    static const struct sy_waker_vtable vtable = {counted_clone, release_one, counted_wake_by_ref, counted_drop};
+    static struct sy_acquire acquires[MANY];
+    struct counted_waker waker = {0};
+    struct sy_context cx = {.waker = {&vtable, &waker}, .budget = 2 * MANY};
+    sy_semaphore_init(&reentered, 1);
+    for (unsigned i = 0; i < MANY; i++) {
+        sy_acquire_init(&acquires[i], &reentered, 2); /* the first has the permit */
+        CHECK_EQ(sy_acquire_poll(&acquires[i], &cx), SY_PENDING);
+    }
+    sy_semaphore_close(&reentered);
+    CHECK_EQ(waker.wakes.raw, MANY);
+    for (unsigned i = 0; i < MANY; i++) {
+        CHECK_EQ(sy_acquire_poll(&acquires[i], &cx), SY_READY);
+        CHECK_EQ(acquires[i].result, -EPIPE);
+    }
+    CHECK_EQ(sy_semaphore_available(&reentered), 1 + MANY);
+    sy_semaphore_destroy(&reentered);
+}
+
 /* ---- random steps against a model ---- */
 
 enum { WAITERS = 12 };
@@ -400,6 +427,7 @@ static const struct check_test tests[] = {
     {"closing_ends_all_waits", closing_ends_all_waits},
     {"only_success_costs_budget", only_success_costs_budget},
     {"wakers_are_called_without_the_lock", wakers_are_called_without_the_lock},
+    {"who_waits_at_the_close_gets_nothing_any_more", who_waits_at_the_close_gets_nothing_any_more},
     {"random_steps_agree_with_a_model", random_steps_agree_with_a_model},
     {"threads_never_hold_more_than_there_are", threads_never_hold_more_than_there_are},
 };

@@ -179,8 +179,10 @@ int sy_mpsc_try_recv(struct sy_mpsc *channel, void *value) {
     return receive(channel, value);
 }
 
+/* A recv that was pending before is told: if nothing is left, no sender will publish what it awaits. */
 void sy_mpsc_close(struct sy_mpsc *channel) {
     end_waits(channel, close_some);
+    waker_slot_wake(&channel->receiver);
 }
 
 static void nothing(void *data) {
@@ -206,7 +208,7 @@ static void drop_values(struct sy_mpsc *channel) {
 
 void sy_mpsc_drop_receiver(struct sy_mpsc *channel) {
     static const struct sy_waker_vtable nobody = {nothing, nothing, nothing, nothing};
-    sy_mpsc_close(channel);
+    end_waits(channel, close_some);
     if (channel->drop) {
         drop_values(channel);
     }

@@ -34,7 +34,7 @@ struct sy_mpsc;
 /*
  * `capacity` is the number of values that are sent and not yet received, at most: 1 or more. Memory is taken as they
  * come, not in advance. `drop`, which may be NULL, is given each value that was sent and not received when the receiver
- * goes. 0; -EINVAL: a capacity of 0, or elements larger than SY_MPSC_ELEMENT_MAX; -ENOMEM.
+ * goes. Of elements of 0 bytes only the number counts; their pointers may be NULL. 0; -EINVAL: a capacity of 0, or elements larger than SY_MPSC_ELEMENT_MAX; -ENOMEM.
  */
 int sy_mpsc_create(struct sy_mpsc **out, size_t element_size, size_t capacity, void (*drop)(void *value));
 
@@ -46,7 +46,10 @@ void sy_mpsc_drop_sender(struct sy_mpsc *channel);
  * waits for sends that are in the middle of copying their value.
  */
 void sy_mpsc_drop_receiver(struct sy_mpsc *channel);
-/* Sends fail from now on, those that wait too. What was sent can still be received; then comes -EPIPE. */
+/*
+ * Sends fail from now on, those that wait too. What was sent can still be received; then comes -EPIPE. A recv that is
+ * pending is woken.
+ */
 void sy_mpsc_close(struct sy_mpsc *channel);
 
 /* 0; -EAGAIN: full, or others wait for room; -EPIPE; -ENOMEM. */

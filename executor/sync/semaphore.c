@@ -74,14 +74,21 @@ static void clear_if_empty(struct sy_semaphore *semaphore) {
     }
 }
 
-/* Under the lock: what is in the word goes to the oldest, and so on. False: the batch is full, there is more to do. */
+/*
+ * Under the lock: what is in the word goes to the oldest, and so on; but once it is closed whoever closes it ends all
+ * waits. False: the batch is full, there is more to do.
+ */
 static bool hand_out(struct sy_semaphore *semaphore, struct wake_batch *batch) {
     struct sy_acquire *f;
     while ((f = (struct sy_acquire *)wait_list_first(&semaphore->waiting))) {
         if (batch->n == WAKE_BATCH) {
             return false;
         }
-        uint64_t free = au64_load_relaxed(&semaphore->word) / SEMAPHORE_PERMIT;
+        uint64_t word = au64_load_relaxed(&semaphore->word);
+        if (word & SEMAPHORE_CLOSED) {
+            return true;
+        }
+        uint64_t free = word / SEMAPHORE_PERMIT;
         uint64_t given = free < f->needed ? free : f->needed;
         au64_fetch_sub_acquire(&semaphore->word, given * SEMAPHORE_PERMIT); /* P3 */
         f->needed -= given;

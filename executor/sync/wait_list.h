@@ -10,8 +10,9 @@
  *   L2 look: load acquire, by the owner of the waiter, with no lock
  * Every other access to `state` is the owner's own or under the lock, and relaxed.
  *
- * The lock is a mutex. It is taken only where somebody waits or is about to, and held for some tens of instructions,
- * without an allocation or a call of anything foreign except the clone of a waker. Rejected: a lock-free list (a waiter
+ * The lock is a mutex. It is taken only where somebody waits or is about to (a channel's also once per block), and held
+ * for some tens of instructions, without a call of anything foreign except the clone of a waker, nor an allocation
+ * except of a block for a value that waits (mpsc.c). Rejected: a lock-free list (a waiter
  * in the middle must be able to leave at any time, and FIFO must hold); a spin lock (a preempted holder wastes whole
  * time slices).
  */
