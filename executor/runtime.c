@@ -33,6 +33,7 @@ static SY_THREAD_LOCAL struct sy_runtime *ending __attribute__((tls_model("initi
 #define CORE_TUNED_MIN 2u      /* but not more often than this many ticks, */
 #define CORE_TUNED_MAX 127u    /* nor less */
 #define CORE_TUNED_WEIGHT 0.1  /* of a new measurement in the mean */
+#define CORE_LOOK_NS 200000u   /* a busy worker looks at the reactor about this often, or after its interval */
 
 void worker_tune(struct worker *worker) {
     if (worker->runtime->config.global_interval != 0) {
@@ -47,6 +48,18 @@ void worker_tune(struct worker *worker) {
     if (tuned > worker->global_interval + 2 || tuned + 2 < worker->global_interval) {
         worker->global_interval = tuned;
     }
+}
+
+void worker_set_next_look(struct worker *worker) {
+    uint64_t now_ns = sy_now_ns();
+    uint64_t awake_ns = au64_load_relaxed(&worker->busy_since_ns);
+    uint64_t since_ns = worker->looked_at_ns > awake_ns ? worker->looked_at_ns : awake_ns;
+    uint64_t tick_ns = (now_ns - since_ns) / worker->reactor_interval + 1;
+    uint64_t ticks = CORE_LOOK_NS / tick_ns;
+    unsigned most = worker->runtime->config.reactor_interval;
+    worker->reactor_interval = ticks < 1 ? 1 : ticks > most ? most : (unsigned)ticks;
+    worker->until_reactor = worker->reactor_interval;
+    worker->looked_at_ns = now_ns;
 }
 
 void runtime_notify(struct sy_runtime *runtime, struct worker *by) {
@@ -127,7 +140,8 @@ static int worker_create(struct sy_runtime *runtime, uint32_t index) {
     worker->index = index;
     worker->global_interval = config->global_interval ? config->global_interval : 61;
     worker->until_global = worker->global_interval;
-    worker->until_reactor = config->reactor_interval;
+    worker->reactor_interval = config->reactor_interval;
+    worker->until_reactor = worker->reactor_interval;
     worker->random = mix(config->seed + index);
     worker->context.waker = (struct sy_waker){&task_waker_vtable, NULL};
     worker->context.runtime = runtime;

@@ -52,6 +52,7 @@ struct worker {
     unsigned until_global;     /* ticks until the global queue comes first */
     unsigned until_reactor;    /* ticks until a look at the reactor */
     unsigned global_interval;  /* the knob, or its tuned value */
+    unsigned reactor_interval; /* the knob, or less where ticks are long */
     unsigned turn;             /* who comes first at the next interval: see worker.h */
     bool gave_way;             /* the last yielder let a batch of the global queue pass */
     bool deferred_came;        /* the deferred tasks had a turn since it was theirs at the interval */
@@ -64,6 +65,7 @@ struct worker {
     uint64_t random;           /* xorshift state */
     struct au64 busy_since_ns; /* 0: parked; for metrics */
     uint64_t tuned_at_ns;
+    uint64_t looked_at_ns;     /* at the reactor, while busy */
     double tick_ns;            /* exponentially weighted mean, where the interval is tuned */
     struct owned_list free_slots;
     struct counters counters;
@@ -139,6 +141,12 @@ void worker_count_busy(struct worker *worker);
 
 /* Tunes the worker's global_interval by the clock, where the configuration asks for that. */
 void worker_tune(struct worker *worker);
+
+/*
+ * At a look at the reactor: sets when the next one is due. Ticks are counted because that is nearly free, but they may be
+ * long: so as many as took CORE_LOOK_NS lately, at most the configured number.
+ */
+void worker_set_next_look(struct worker *worker);
 
 /* Wakes one parked worker if idle.h's protocol asks for one. A full barrier after the publication stands before it. */
 void runtime_notify(struct sy_runtime *runtime, struct worker *by);

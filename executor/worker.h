@@ -341,7 +341,7 @@ static inline bool look_at_reactor(struct worker *worker) {
 
 /* A busy worker looks at the reactor now and then, so that long queues starve neither sockets nor timers. */
 static inline void look_when_busy(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
-    worker->until_reactor = worker->runtime->config.reactor_interval;
+    worker_set_next_look(worker);
     if (look_at_reactor(worker)) {
         park_propagate(worker, gq, dq);
     }

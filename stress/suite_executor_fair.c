@@ -348,6 +348,48 @@ static void counters_add_up(size_t combo) {
     sy_runtime_destroy(runtime);
 }
 
+/* ---- long ticks beside sockets and timers ---- */
+
+enum { LONG_POLLS = 100, LONG_POLL_NS = 1000000 };
+
+struct long_task {
+    struct support_counter *done;
+    unsigned left;
+};
+
+static enum sy_poll long_task_poll(void *future, struct sy_context *cx) {
+    struct long_task *task = future;
+    if (task->left == 0) {
+        support_counter_add(task->done, 1);
+        return SY_READY;
+    }
+    task->left--;
+    for (uint64_t start_ns = sy_now_ns(); sy_now_ns() - start_ns < LONG_POLL_NS;) {
+    }
+    sy_yield_now(cx);
+    return SY_PENDING;
+}
+
+static const struct sy_future_type long_task_type = {
+    .name = "long_task", .size = sizeof(struct long_task), .poll = long_task_poll};
+
+/* By ticks alone there would be one look at the reactor in all this time, or two. */
+static void long_ticks_come_between_few_looks(size_t combo) {
+    struct sy_config config;
+    support_combo_config(combo, &config);
+    config.workers = 1;
+    config.reactor_interval = 61;
+    struct sy_runtime *runtime = support_runtime_start(&config);
+    struct support_counter done = SUPPORT_COUNTER_INIT;
+    struct sy_worker_metrics before, after;
+    CHECK_EQ(sy_worker_metrics(runtime, 0, &before), 0);
+    CHECK_EQ(sy_spawn(runtime, &long_task_type, &(struct long_task){&done, LONG_POLLS}, NULL), 0);
+    support_counter_wait(&done, 1);
+    CHECK_EQ(sy_worker_metrics(runtime, 0, &after), 0);
+    CHECK(after.reactor_polls - before.reactor_polls >= LONG_POLLS - 61);
+    sy_runtime_destroy(runtime);
+}
+
 /* ---- idleness ---- */
 
 static void idle_runtime_uses_no_cpu(size_t combo) {
@@ -382,6 +424,7 @@ static const struct check_test tests[] = {
     {"endless_tasks_starve_nobody", endless_tasks_starve_nobody},
     {"global_queue_gets_its_turn", global_queue_gets_its_turn},
     {"lifo_slot_is_capped", lifo_slot_is_capped},
+    {"long_ticks_come_between_few_looks", long_ticks_come_between_few_looks},
     {"counters_add_up", counters_add_up},
     {"idle_runtime_uses_no_cpu", idle_runtime_uses_no_cpu},
 };
