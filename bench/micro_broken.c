@@ -51,6 +51,17 @@ static enum gq_status reorders_pop_batch(struct gq *queue, struct sy_node **item
     return status;
 }
 
+/* Gives out what nobody has pushed. */
+static enum gq_status invents_pop_batch(struct gq *queue, struct sy_node **items, size_t max, size_t *got) {
+    static struct sy_node stranger;
+    if (is_time(OPERATIONS)) {
+        items[0] = &stranger;
+        *got = 1;
+        return GQ_OK;
+    }
+    return gq_mutex_pop_batch(queue, items, max, got);
+}
+
 /* Is not always empty where it should be. */
 static enum gq_status haunted_pop_batch(struct gq *queue, struct sy_node **items, size_t max, size_t *got) {
     enum gq_status status = gq_mutex_pop_batch(queue, items, max, got);
@@ -98,6 +109,7 @@ MICRO_QUEUE_STAMP(capped, false)
 BROKEN_QUEUE(loses, loses_push, gq_mutex_pop_batch)
 BROKEN_QUEUE(doubles, gq_mutex_push, doubles_pop_batch)
 BROKEN_QUEUE(reorders, gq_mutex_push, reorders_pop_batch)
+BROKEN_QUEUE(invents, gq_mutex_push, invents_pop_batch)
 BROKEN_QUEUE(haunted, gq_mutex_push, haunted_pop_batch)
 
 static enum dq_status dq_loses_push(struct dq *deque, struct sy_node *item) {
@@ -143,6 +155,7 @@ void micro_broken_add(void) {
     micro_queue_add(&loses_bodies);
     micro_queue_add(&doubles_bodies);
     micro_queue_add(&reorders_bodies);
+    micro_queue_add(&invents_bodies);
     micro_queue_add(&haunted_bodies);
     micro_queue_add(&capped_bodies);
     micro_deque_add(&dq_loses_bodies);

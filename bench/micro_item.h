@@ -79,7 +79,7 @@ enum micro_taken { MICRO_IN_ORDER, MICRO_REORDERED, MICRO_STRANGER };
 
 /* Notes that an item came out: whether after all that this taker had of its producer, or before; or that it is none. */
 SY_INLINE enum micro_taken micro_item_take(struct micro_items *items, unsigned taker, const struct sy_node *node) {
-    uint64_t index = (uint64_t)((const struct micro_item *)(const void *)node - items->items);
+    uint64_t index = ((uintptr_t)node - (uintptr_t)items->items) / sizeof *items->items;
     uint64_t pool = index / MICRO_POOL, side = index / MICRO_HALF % 2;
     if (pool >= items->pools_n) {
         return MICRO_STRANGER;

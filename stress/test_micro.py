@@ -169,6 +169,9 @@ class Faults(unittest.TestCase):
     def test_another_order(self):
         self.expect("reorders", ["burst/64", "transfer/1:1/batch:1"], "another order")
 
+    def test_a_stranger(self):
+        self.expect("invents", ["pairs/1", "transfer/1:1/batch:32", "mixed/2"], "never pushed")
+
     def test_an_empty_queue_that_is_not(self):
         self.expect("haunted", ["empty/1"], "is not empty")
 
