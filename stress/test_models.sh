@@ -91,7 +91,9 @@ wrong "the old array freed at once" 's/reclaim_defer(d->reclaim, &old->retired, 
 header=executor/sync/mpsc_queue.h
 two=(-DSENDERS=2 -DSENDS=1 -DLOOKS=1)
 one=(-DSENDERS=1 -DSENDS=2 -DLOOKS=2)
-many=(-DSENDERS=2 -DSENDS=2 -DLOOKS=1) # too many to run through; a fault is found at once
+# Too many to run through; a fault is found at once.
+many=(-DSENDERS=2 -DSENDS=2 -DLOOKS=1)
+growing=(-DSENDERS=2 -DSENDS=1 -DLOOKS=0 -DBLOCKS=0 -DGROWS=2)
 
 right "two senders and the receiver" "${two[@]}"
 right "a sender from block to block before the receiver" "${one[@]}"
@@ -103,4 +105,6 @@ wrong "the receiver's wish not published" \
     "${two[@]}"
 wrong "a block left before it is full" 's/bool full = .*/bool full = true;/' "${two[@]}"
 wrong "a block used again at once" 's/ && au64_load_acquire(&q->oldest->passed) <= position//' "${many[@]}"
+wrong "a room raised by another, read with relaxed" \
+    '/mpsc_queue_raise(struct/,/^}/s/room = au64_load_acquire/room = au64_load_relaxed/' "${growing[@]}"
 exit $failed

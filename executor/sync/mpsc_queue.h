@@ -40,8 +40,8 @@
  *      there
  *   Q10 append, under the lock: store release of next, then of end. With Q11, the load acquire of next (Q12 and Q7
  *      order it too, for the senders and the receiver; on x86-64 it costs nothing)
- *   Q12 raise: loads acquire of end and of head, cas acq_rel of room; claim: load acquire of room. Who claims below it
- *      sees the blocks up to it
+ *   Q12 raise: loads acquire of end and of head, load acquire and cas acq_rel of room; claim: load acquire of room. Who
+ *      claims below it sees the blocks up to it, whoever raised it
  *   Q13 consume: fetch_add relaxed of head; WAITING in it is set and read in the one order of its changes, and the lock
  *      orders the rest. In an unbounded channel nobody sets it and a store does
  *
@@ -126,7 +126,7 @@ SY_INLINE void *mpsc_slot(const struct mpsc_queue *q, struct mpsc_block *block, 
 SY_INLINE void mpsc_copy(void *to, const void *from, size_t size) {
     if (size == sizeof(uint64_t)) {
         memcpy(to, from, sizeof(uint64_t)); /* not a call */
-    } else {
+    } else if (size > 0) { /* values without bytes may be NULL */
         memcpy(to, from, size);
     }
 }
@@ -187,7 +187,7 @@ static inline uint64_t mpsc_queue_raise(struct mpsc_queue *q) {
     uint64_t limit = mpsc_queue_limit(q);
     uint64_t memory = au64_load_acquire(&q->end) - 1; /* Q12 */
     uint64_t raised = limit < memory ? limit : memory;
-    uint64_t room = au64_load_relaxed(&q->room);
+    uint64_t room = au64_load_acquire(&q->room); /* Q12 */
     while (room < raised) {
         if (au64_cas_acq_rel(&q->room, &room, raised)) { /* Q12 */
             return raised;

@@ -8,6 +8,9 @@
  * times, awaiting where there is nothing. What is left is received after the threads are joined. Each value must come
  * out once, in its sender's order; who awaited a value that came must have been told. Values, and all of a block but
  * its atomic fields, are plain memory: a block that is used again while somebody can reach it is a race.
+ *
+ * With GROWS another thread appends so many blocks and raises the room, as a sender does that stops before its claim,
+ * and the senders start with a room of nothing.
  */
 #ifndef SENDERS
 #define SENDERS 2
@@ -20,6 +23,9 @@
 #endif
 #ifndef BLOCKS
 #define BLOCKS 3 /* beside the first */
+#endif
+#ifndef GROWS
+#define GROWS 0
 #endif
 
 #include <assert.h>
@@ -60,6 +66,17 @@ static void *sender_main(void *argument) {
     return NULL;
 }
 
+static void *grower_main(void *argument) {
+    (void)argument;
+    pthread_mutex_lock(&queue.lock);
+    for (int i = 0; i < GROWS; i++) {
+        mpsc_queue_append(&queue, mpsc_block_create(&queue));
+    }
+    pthread_mutex_unlock(&queue.lock);
+    mpsc_queue_raise(&queue);
+    return NULL;
+}
+
 /* False: there is nothing. */
 static bool receive(void) {
     int error;
@@ -95,7 +112,9 @@ static void start(void) {
     for (int i = 0; i < BLOCKS; i++) {
         mpsc_queue_append(&queue, mpsc_block_create(&queue));
     }
-    mpsc_queue_raise(&queue); /* which multiplies the executions, and a stale room is only raised again */
+    if (GROWS == 0) {
+        mpsc_queue_raise(&queue); /* which multiplies the executions */
+    }
 }
 
 static void finish(void) {
@@ -109,8 +128,11 @@ static void finish(void) {
 }
 
 int main(void) {
-    pthread_t threads[SENDERS];
+    pthread_t threads[SENDERS], grower;
     start();
+    if (GROWS > 0) {
+        pthread_create(&grower, NULL, grower_main, NULL);
+    }
     for (uintptr_t i = 0; i < SENDERS; i++) {
         pthread_create(&threads[i], NULL, sender_main, (void *)i);
     }
@@ -119,6 +141,9 @@ int main(void) {
     }
     for (int i = 0; i < SENDERS; i++) {
         pthread_join(threads[i], NULL);
+    }
+    if (GROWS > 0) {
+        pthread_join(grower, NULL);
     }
     finish();
     return 0;
