@@ -50,7 +50,7 @@ struct sy_config {
     unsigned global_batch;     /* tasks taken from the global queue at once, at most */
     unsigned steal_batch;      /* tasks stolen at once, at most; never more than half of the victim's */
     unsigned lifo_cap;         /* polls in a row from the LIFO slot before others come first; 0: no LIFO slot */
-    unsigned reactor_interval; /* ticks after which a busy worker polls the reactor, or fewer: about 200 µs */
+    unsigned reactor_interval; /* ticks after which a busy worker polls the reactor, or fewer: about 50 µs */
     unsigned reactor_batch;    /* events taken from the reactor at once, at most */
     unsigned searching_max;    /* workers that search at once; 0: half of them, at least one */
     uint64_t spin_ns;          /* how long a worker looks for work before it parks */

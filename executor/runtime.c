@@ -33,7 +33,8 @@ static SY_THREAD_LOCAL struct sy_runtime *ending __attribute__((tls_model("initi
 #define CORE_TUNED_MIN 2u      /* but not more often than this many ticks, */
 #define CORE_TUNED_MAX 127u    /* nor less */
 #define CORE_TUNED_WEIGHT 0.1  /* of a new measurement in the mean */
-#define CORE_LOOK_NS 200000u   /* a busy worker looks at the reactor about this often, or after its interval */
+#define CORE_LOOK_NS 50000u    /* a busy worker looks at the reactor about this often, or after its interval, */
+#define CORE_LATELY_NS 1000000u /* by the length of its ticks in about so much time */
 
 void worker_tune(struct worker *worker) {
     if (worker->runtime->config.global_interval != 0) {
@@ -53,13 +54,17 @@ void worker_tune(struct worker *worker) {
 void worker_set_next_look(struct worker *worker) {
     uint64_t now_ns = sy_now_ns();
     uint64_t awake_ns = au64_load_relaxed(&worker->busy_since_ns);
-    uint64_t since_ns = worker->looked_at_ns > awake_ns ? worker->looked_at_ns : awake_ns;
-    uint64_t tick_ns = (now_ns - since_ns) / worker->reactor_interval + 1;
-    uint64_t ticks = CORE_LOOK_NS / tick_ns;
+    worker->lately_ns += now_ns - (worker->looked_at_ns > awake_ns ? worker->looked_at_ns : awake_ns);
+    worker->lately_ticks += worker->reactor_interval;
+    worker->looked_at_ns = now_ns;
+    uint64_t ticks = worker->lately_ticks * CORE_LOOK_NS / (worker->lately_ns + 1);
     unsigned most = worker->runtime->config.reactor_interval;
     worker->reactor_interval = ticks < 1 ? 1 : ticks > most ? most : (unsigned)ticks;
     worker->until_reactor = worker->reactor_interval;
-    worker->looked_at_ns = now_ns;
+    if (worker->lately_ns > CORE_LATELY_NS) {
+        worker->lately_ns /= 2;
+        worker->lately_ticks /= 2;
+    }
 }
 
 void runtime_notify(struct sy_runtime *runtime, struct worker *by) {

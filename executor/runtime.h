@@ -66,6 +66,8 @@ struct worker {
     struct au64 busy_since_ns; /* 0: parked; for metrics */
     uint64_t tuned_at_ns;
     uint64_t looked_at_ns;     /* at the reactor, while busy */
+    uint64_t lately_ns;        /* between such looks, lately, */
+    uint64_t lately_ticks;     /* and the ticks in that time */
     double tick_ns;            /* exponentially weighted mean, where the interval is tuned */
     struct owned_list free_slots;
     struct counters counters;
