@@ -181,8 +181,8 @@ static int start_thread(struct sy_runtime *runtime) {
 }
 
 /*
- * Under the lock. A job that an existing thread will come to needs no new one, so a failure to start it is none. `*signal`:
- * an idle thread is to be told, without the lock, which it would otherwise wait for at once.
+ * Under the lock. A job that an existing thread will come to needs no new one, so a failure to start it is none.
+ * `*signal`: an idle thread is to be told, without the lock, which it would otherwise wait for at once.
  */
 static int submit(struct sy_runtime *runtime, struct sy_task *task, bool *signal) {
     struct blocking *blocking = &runtime->blocking;

@@ -34,7 +34,8 @@ struct sy_mpsc;
 /*
  * `capacity` is the number of values that are sent and not yet received, at most: 1 or more. Memory is taken as they
  * come, not in advance. `drop`, which may be NULL, is given each value that was sent and not received when the receiver
- * goes. Of elements of 0 bytes only the number counts; their pointers may be NULL. 0; -EINVAL: a capacity of 0, or elements larger than SY_MPSC_ELEMENT_MAX; -ENOMEM.
+ * goes. Of elements of 0 bytes only the number counts; their pointers may be NULL. 0; -EINVAL: a capacity of 0, or
+ * elements larger than SY_MPSC_ELEMENT_MAX; -ENOMEM.
  */
 int sy_mpsc_create(struct sy_mpsc **out, size_t element_size, size_t capacity, void (*drop)(void *value));
 
@@ -86,7 +87,7 @@ extern const struct sy_future_type sy_mpsc_send_type;
 struct sy_mpsc_recv {
     struct sy_mpsc *channel;
     void *value;
-    int result; /* 0, or -EPIPE: nothing is left and nothing will come */
+    int result; /* 0, or -EPIPE: nothing is left and nothing will come; other errors before it is ready */
 };
 
 void sy_mpsc_recv_init(struct sy_mpsc_recv *f, struct sy_mpsc *channel, void *value);
