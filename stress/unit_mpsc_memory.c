@@ -1,7 +1,10 @@
 /* The memory of the channel of many senders: used again, given back, and not to be had. */
 #define _GNU_SOURCE
+#include <sched.h>
+
 #include "mpsc_hand.h"
 #include "support_alloc.h"
+#include "threads.h"
 
 enum { MANY = 100 };
 
@@ -95,11 +98,61 @@ static void a_waiting_send_fails_without_memory(size_t variant) {
     channel_end(channel);
 }
 
+/* ---- a full channel whose receiver makes room all the time ---- */
+
+struct narrow {
+    struct sy_mpsc *channel;
+    size_t sends;
+};
+
+static void narrow_send(struct narrow *narrow) {
+    uint64_t before = 0, full = 0;
+    for (size_t sent = 0; sent < narrow->sends;) {
+        if (sent == 1000) { /* by then there are as many blocks as it ever needs */
+            before = support_alloc_count();
+            support_alloc_fail_after(support_alloc_can_fail() ? 0 : UINT64_MAX);
+        }
+        int error = send_now(narrow->channel, sent);
+        CHECK(error == 0 || error == -EAGAIN);
+        sent += error == 0;
+        if (error && ++full % 64 == 0) {
+            sched_yield(); /* to a receiver on the same processor */
+        }
+    }
+    CHECK_EQ(support_alloc_count() - before, 0);
+    support_alloc_fail_after(UINT64_MAX);
+    sy_mpsc_drop_sender(narrow->channel);
+}
+
+static void narrow_member(size_t index, void *shared) {
+    struct narrow *narrow = shared;
+    uint64_t value, empty = 0;
+    int error = 0;
+    if (index == 0) {
+        narrow_send(narrow);
+        return;
+    }
+    while (error != -EPIPE) {
+        error = sy_mpsc_try_recv(narrow->channel, &value);
+        if (error && ++empty % 64 == 0) {
+            sched_yield();
+        }
+    }
+}
+
+static void room_that_comes_meanwhile_takes_no_memory(size_t variant) {
+    (void)variant;
+    struct narrow narrow = {.channel = channel_of(1), .sends = threads_scaled(50000)};
+    threads_run(2, narrow_member, &narrow);
+    sy_mpsc_drop_receiver(narrow.channel);
+}
+
 static const struct check_test tests[] = {
     {"blocks_are_used_again", blocks_are_used_again},
     {"a_backlog_is_given_back", a_backlog_is_given_back},
     {"without_memory_a_send_fails_and_nothing_is_lost", without_memory_a_send_fails_and_nothing_is_lost},
     {"a_waiting_send_fails_without_memory", a_waiting_send_fails_without_memory},
+    {"room_that_comes_meanwhile_takes_no_memory", room_that_comes_meanwhile_takes_no_memory},
 };
 
 int main(int argc, char **argv) {

@@ -218,7 +218,8 @@ static __attribute__((noinline)) int mpsc_queue_make_room(struct mpsc_queue *q, 
         if (position >= mpsc_queue_limit(q)) {
             return -EAGAIN;
         }
-        int error = mpsc_queue_grow(q, position);
+        /* Or the receiver made room meanwhile, and there is memory enough. */
+        int error = position + 1 >= au64_load_acquire(&q->end) ? mpsc_queue_grow(q, position) : 0; /* Q12 */
         if (error) {
             return error;
         }
