@@ -11,12 +11,12 @@ import argparse
 import json
 import os
 import random
-import re
 import shutil
 import statistics
-import subprocess
 import sys
 from pathlib import Path
+
+from callgrind import EXIT_FAILED, Refusal, instructions, per_operation, run
 
 ROOT = Path(__file__).resolve().parent.parent
 WORKLOADS = ("yield_many", "chained_spawn", "ping_pong", "fib")
@@ -25,13 +25,7 @@ ITERATIONS = {"yield_many": (1, 3), "chained_spawn": (5, 105), "ping_pong": (5, 
 ARMS = ("hand", "static", "dynamic")
 TOLERANCE = 1.02
 HANG_S = 300
-EXIT_FAILED, EXIT_USAGE, EXIT_SKIPPED = 1, 2, 77
-
-
-class Refusal(Exception):
-    def __init__(self, message, code=EXIT_USAGE):
-        super().__init__(message)
-        self.code = code
+EXIT_SKIPPED = 77
 
 
 def parse(argv):
@@ -53,31 +47,14 @@ def command_of(build, arm, workload):
     return [str(program), "--workload", workload, "--workers", "1", "--set", "spin_ns=0", *dynamic]
 
 
-def run(command):
-    try:
-        done = subprocess.run(command, capture_output=True, text=True, timeout=HANG_S, check=False)
-    except subprocess.TimeoutExpired:
-        raise Refusal(f"still running after {HANG_S} s: {' '.join(command)}", EXIT_FAILED) from None
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
-        raise Refusal(f"exit code {done.returncode}: {' '.join(command)}: {last}", EXIT_FAILED)
-    return done
-
-
-def instructions(command):
-    """(instructions of the whole process, operations)"""
-    done = run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--fair-sched=yes", *command])
-    found = re.search(r"Collected : (\d+)", done.stderr)
-    if not found:
-        raise Refusal("callgrind printed no count", EXIT_FAILED)
-    result = json.loads(done.stdout)
-    return int(found.group(1)), result["iterations"] * result["ops_per_iteration"]
-
-
 def instructions_per_op(build, arm, workload):
     command = command_of(build, arm, workload)
-    few, more = (instructions([*command, "--iterations", str(n)]) for n in ITERATIONS[workload])
-    return (more[0] - few[0]) / (more[1] - few[1])
+
+    def of(iterations):
+        count, printed = instructions([*command, "--iterations", str(iterations)], HANG_S)
+        return count, printed["iterations"] * printed["ops_per_iteration"]
+
+    return per_operation(*map(of, ITERATIONS[workload]))
 
 
 def times_per_op(build, workload, rounds, budget_ms):
@@ -85,7 +62,8 @@ def times_per_op(build, workload, rounds, budget_ms):
     times = {arm: [] for arm in ARMS}
     for number in range(rounds):
         for arm in random.Random(number).sample(ARMS, len(ARMS)):
-            result = json.loads(run([*command_of(build, arm, workload), "--budget-ms", str(budget_ms)]).stdout)
+            result = json.loads(run([*command_of(build, arm, workload), "--budget-ms", str(budget_ms)],
+                                    HANG_S).stdout)
             times[arm].append(result["median_ns"] / result["ops_per_iteration"])
     return times
 

@@ -132,20 +132,6 @@ static void raise_descriptor_limit(void) {
     }
 }
 
-static void print_latency(const struct latency *latency) {
-    const char *name;
-    double share;
-    if (latency->count == 0) {
-        fputs("\"latency_ns\":null,", stdout);
-        return;
-    }
-    printf("\"latency_ns\":{\"count\":%" PRIu64 ",\"max\":%" PRIu64, latency->count, latency->max_ns);
-    for (unsigned i = 0; (name = latency_percentile_at(i, &share)); i++) {
-        printf(",\"%s\":%" PRIu64, name, latency_percentile(latency, share));
-    }
-    fputs("},", stdout);
-}
-
 /* The texts are ours and strerror's: nothing in them needs to be escaped. */
 static void print_result(const struct echo_load_result *result) {
     double seconds = (double)options.window_ns * 1e-9;
@@ -153,8 +139,9 @@ static void print_result(const struct echo_load_result *result) {
     printf(options.rate ? "\"rate\":%" PRIu64 "," : "\"rate\":null,", options.rate);
     printf("\"messages\":%" PRIu64 ",\"answered\":%" PRIu64 ",\"per_s\":%.1f,", result->messages, result->answered,
            (double)result->messages / seconds);
-    print_latency(&result->latency);
-    printf("\"errors\":{\"connect\":%" PRIu64 ",\"reset\":%" PRIu64 ",\"mismatch\":%" PRIu64 ",\"unanswered\":%" PRIu64
+    fputs("\"latency_ns\":", stdout);
+    latency_print_json(stdout, &result->latency);
+    printf(",\"errors\":{\"connect\":%" PRIu64 ",\"reset\":%" PRIu64 ",\"mismatch\":%" PRIu64 ",\"unanswered\":%" PRIu64
            "},\"checked\":%s,\"check\":\"%s\"}\n",
            result->connect, result->reset, result->mismatch, result->unanswered, result->failure[0] ? "false" : "true",
            result->failure[0] ? result->failure : check);

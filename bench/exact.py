@@ -16,11 +16,11 @@ import json
 import os
 import re
 import shutil
-import subprocess
 import sys
-import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from callgrind import Refusal, instructions, per_operation, run
 
 ROOT = Path(__file__).resolve().parent.parent
 COUNTED = (r"^(reference/(plain_ring|fetch_add|cas_loop|malloc_free)/1$|queue/(pairs/1|burst/|empty/1)|"
@@ -36,13 +36,6 @@ VARIED = {"queue": ("yield_many",), "deque": ("yield_many", "chained_spawn")}
 OWN_ALLOCATOR = ("onetbb",)
 RMW_OF_A_LOCK = 2
 HANG_S = 120
-EXIT_FAILED, EXIT_USAGE = 1, 2
-
-
-class Refusal(Exception):
-    def __init__(self, message, code=EXIT_USAGE):
-        super().__init__(message)
-        self.code = code
 
 
 def parse(argv):
@@ -61,21 +54,8 @@ def built(build, name):
     return str(path)
 
 
-def run(command, hang_s=HANG_S):
-    """The finished process; its stdout was JSON."""
-    try:
-        done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=hang_s,
-                              check=False)
-    except subprocess.TimeoutExpired:
-        raise Refusal(f"still running after {hang_s} s: {' '.join(command)}", EXIT_FAILED) from None
-    if done.returncode != 0:
-        last = (done.stderr.strip().splitlines() or ["nothing on stderr"])[-1]
-        raise Refusal(f"exit code {done.returncode}: {' '.join(command)}: {last}", EXIT_FAILED)
-    return done
-
-
 def cases(micro, pattern):
-    return [case for case in json.loads(run([micro, "--list-cases", "--json"]).stdout)
+    return [case for case in json.loads(run([micro, "--list-cases", "--json"], HANG_S).stdout)
             if re.search(pattern, case["case"])]
 
 
@@ -109,7 +89,7 @@ def counted(build):
     program = built(build, "micro_counting")
     wanted = {case["case"]: case for case in cases(program, COUNTED)}
     done = run([program, f"--benchmark_filter={COUNTED}", f"--operations={COUNTED_OPERATIONS}",
-                "--benchmark_format=json"])
+                "--benchmark_format=json"], HANG_S)
     found = {}
     for entry in json.loads(done.stdout)["benchmarks"]:
         case = wanted[entry["name"]]
@@ -121,27 +101,10 @@ def counted(build):
 
 # ---- callgrind ----
 
-def instructions(command):
-    """(instructions of the whole process, what it printed)"""
-    with tempfile.TemporaryDirectory() as folder:
-        log = Path(folder) / "log"
-        done = run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--fair-sched=yes",
-                    f"--log-file={log}", *command])
-        found = re.search(r"Collected : (\d+)", log.read_text(encoding="utf-8"))
-    if not found:
-        raise Refusal("callgrind printed no count", EXIT_FAILED)
-    return int(found.group(1)), json.loads(done.stdout)
-
-
-def per_operation(few, more):
-    """Of a short and a longer run: (instructions, operations) of each."""
-    return (more[0] - few[0]) / (more[1] - few[1])
-
-
 def micro_instructions(micro, case):
     def of(operations):
         count, printed = instructions([micro, f"--benchmark_filter=^{case['case']}$", "--benchmark_format=json",
-                                       f"--operations={operations}"])
+                                       f"--operations={operations}"], HANG_S)
         return count, printed["benchmarks"][0]["iterations"]
 
     few = of(FEW)
@@ -154,7 +117,7 @@ def workload_instructions(program, workload, parts):
     command = [program, "--workload", workload, "--workers", "1", "--set", "spin_ns=0", *flags]
 
     def of(iterations):
-        count, printed = instructions([*command, "--iterations", str(iterations)])
+        count, printed = instructions([*command, "--iterations", str(iterations)], HANG_S)
         return count, printed["iterations"] * printed["ops_per_iteration"]
 
     return per_operation(*map(of, WORKLOADS[workload]))
@@ -162,7 +125,7 @@ def workload_instructions(program, workload, parts):
 
 def combinations(program):
     """[(workload, parts)]: everything with the default parts, and each other queue and deque in its place."""
-    known = json.loads(run([program, "--list", "--json"]).stdout)
+    known = json.loads(run([program, "--list", "--json"], HANG_S).stdout)
     default = {part: default_part(known, part) for part in ("queue", "deque", "reactor")}
     found = [(workload, default) for workload in WORKLOADS]
     for part, workloads in VARIED.items():

@@ -1,3 +1,4 @@
+#include <inttypes.h>
 #include <math.h>
 #include <stddef.h>
 
@@ -44,4 +45,18 @@ const char *latency_percentile_at(unsigned index, double *share) {
     }
     *share = percentiles[index].share;
     return percentiles[index].name;
+}
+
+void latency_print_json(FILE *out, const struct latency *latency) {
+    const char *name;
+    double share;
+    if (latency->count == 0) {
+        fputs("null", out);
+        return;
+    }
+    fprintf(out, "{\"count\":%" PRIu64 ",\"max\":%" PRIu64, latency->count, latency->max_ns);
+    for (unsigned i = 0; (name = latency_percentile_at(i, &share)); i++) {
+        fprintf(out, ",\"%s\":%" PRIu64, name, latency_percentile(latency, share));
+    }
+    fputc('}', out);
 }

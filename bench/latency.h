@@ -11,6 +11,7 @@
 #define STEALYARD_BENCH_LATENCY_H
 
 #include <stdint.h>
+#include <stdio.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -44,6 +45,9 @@ uint64_t latency_percentile(const struct latency *latency, double share);
 
 /* The percentiles that every report has: "p50" … "p99.99", index 0, 1, …; NULL past the end. */
 const char *latency_percentile_at(unsigned index, double *share);
+
+/* {"count":…,"max":…,"p50":…,…}, or null of an empty one. */
+void latency_print_json(FILE *out, const struct latency *latency);
 
 #ifdef __cplusplus
 }

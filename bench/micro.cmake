@@ -42,7 +42,7 @@ function(add_micro target parts)
     target_link_libraries(${target} PRIVATE stealyard_queues Threads::Threads benchmark::benchmark ${micro_peer_libraries})
 endfunction()
 
-file(GLOB micro_sources CONFIGURE_DEPENDS micro_*.cc micro_*.c latency.c)
+file(GLOB micro_sources CONFIGURE_DEPENDS micro_*.cc micro_*.c json.c latency.c)
 list(FILTER micro_sources EXCLUDE REGEX "/micro_(peers_|broken)")
 add_micro(micro "${micro_peer_list}" ${micro_sources} ${micro_peer_sources})
 target_link_libraries(micro PRIVATE stealyard)

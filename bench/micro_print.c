@@ -2,29 +2,23 @@
 
 #include <stdio.h>
 
-/* Names and the like are ours: letters, digits and "/:_ .", nothing that JSON would want escaped. */
-static void print_string(const char *key, const char *value) {
-    if (value) {
-        printf("\"%s\": \"%s\"", key, value);
-    } else {
-        printf("\"%s\": null", key);
-    }
-    fputs(", ", stdout);
-}
+#include "bench/json.h"
 
 static void print_case(const struct micro_case *one) {
     printf("{");
-    print_string("case", one->name);
-    print_string("part", one->part);
-    print_string("implementation", one->implementation);
-    print_string("shape", one->shape);
-    print_string("base", one->base);
-    print_string("measures", one->measures);
-    printf("\"core\": %s, \"peer\": %s, ", one->core ? "true" : "false", one->peer ? "true" : "false");
+    json_print_field(stdout, "case", one->name);
+    json_print_field(stdout, "part", one->part);
+    json_print_field(stdout, "implementation", one->implementation);
+    json_print_field(stdout, "shape", one->shape);
+    json_print_field(stdout, "base", one->base);
+    json_print_field(stdout, "measures", one->measures);
+    printf("\"core\":%s,\"peer\":%s,\"axis\":", json_bool(one->core), json_bool(one->peer));
     if (one->axis) {
-        printf("\"axis\": {\"axis\": \"%s\", \"x\": %u}}", one->axis, one->x);
+        putchar('{');
+        json_print_field(stdout, "axis", one->axis);
+        printf("\"x\":%u}}", one->x);
     } else {
-        printf("\"axis\": null}");
+        fputs("null}", stdout);
     }
 }
 

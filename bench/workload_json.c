@@ -1,34 +1,9 @@
 #include <inttypes.h>
 #include <stdio.h>
 
+#include "bench/json.h"
+#include "bench/latency.h"
 #include "bench/workload_json.h"
-
-/* As a JSON string. Bytes from 0x80 on are taken to be UTF-8. */
-static void print_string(const char *text) {
-    putchar('"');
-    for (; *text; text++) {
-        unsigned char c = (unsigned char)*text;
-        if (c == '"' || c == '\\') {
-            printf("\\%c", c);
-        } else if (c < 0x20) {
-            printf("\\u%04x", c);
-        } else {
-            putchar(c);
-        }
-    }
-    putchar('"');
-}
-
-static void print_field(const char *name, const char *text) {
-    print_string(name);
-    putchar(':');
-    print_string(text);
-    putchar(',');
-}
-
-static const char *bool_text(bool value) {
-    return value ? "true" : "false";
-}
 
 /* ---- the lists ---- */
 
@@ -54,13 +29,13 @@ void workload_print_list(void) {
 
 static void print_part_json(const struct sy_part *part) {
     putchar('{');
-    print_field("name", part->name);
-    print_field("summary", part->summary);
-    print_field("source", part->source);
-    print_field("order", part->order);
-    print_field("progress", part->progress);
-    print_field("reclamation", part->reclamation);
-    printf("\"bounded\":%s}", bool_text(part->bounded));
+    json_print_field(stdout, "name", part->name);
+    json_print_field(stdout, "summary", part->summary);
+    json_print_field(stdout, "source", part->source);
+    json_print_field(stdout, "order", part->order);
+    json_print_field(stdout, "progress", part->progress);
+    json_print_field(stdout, "reclamation", part->reclamation);
+    printf("\"bounded\":%s}", json_bool(part->bounded));
 }
 
 static const char *workload_measures(const struct workload *workload) {
@@ -73,13 +48,13 @@ static void print_workload_json(const struct workload *workload) {
     static const char *const names[] = {"\"queue\"", "\"deque\"", "\"reactor\""};
     const char *comma = "";
     putchar('{');
-    print_field("name", workload->name);
-    print_field("summary", workload->summary);
-    print_field("check", workload->check);
-    print_field("measures", workload_measures(workload));
-    print_field("effort", efforts[workload->effort]);
+    json_print_field(stdout, "name", workload->name);
+    json_print_field(stdout, "summary", workload->summary);
+    json_print_field(stdout, "check", workload->check);
+    json_print_field(stdout, "measures", workload_measures(workload));
+    json_print_field(stdout, "effort", efforts[workload->effort]);
     printf("\"ops\":%" PRIu64 ",\"ops_per_worker\":%s,\"workers\":%u,\"parts\":[", workload->ops,
-           bool_text(workload->ops_per_worker), workload->workers);
+           json_bool(workload->ops_per_worker), workload->workers);
     for (unsigned i = 0; i < 3; i++) {
         if (workload->parts & 1U << i) {
             printf("%s%s", comma, names[i]);
@@ -128,38 +103,26 @@ static void print_counters(const struct workload_counters *counters) {
     putchar('}');
 }
 
-static void print_latency(const struct latency *latency) {
-    const char *name;
-    double share;
-    if (latency->count == 0) {
-        fputs("\"latency_ns\":null,", stdout);
-        return;
-    }
-    printf("\"latency_ns\":{\"count\":%" PRIu64 ",\"max\":%" PRIu64, latency->count, latency->max_ns);
-    for (unsigned i = 0; (name = latency_percentile_at(i, &share)); i++) {
-        printf(",\"%s\":%" PRIu64, name, latency_percentile(latency, share));
-    }
-    fputs("},", stdout);
-}
-
 void workload_print_result(const struct workload_options *options, const struct workload_run *run,
                            const struct workload_measured *measured, bool checked, const char *check) {
     const struct sy_config *config = sy_runtime_config(run->runtime);
     const struct workload *workload = options->workload;
     putchar('{');
     fputs("\"peer\":null,", stdout);
-    print_field("workload", workload->name);
-    print_field("queue", config->global_queue);
-    print_field("deque", config->local_deque);
-    print_field("reactor", config->reactor);
+    json_print_field(stdout, "workload", workload->name);
+    json_print_field(stdout, "queue", config->global_queue);
+    json_print_field(stdout, "deque", config->local_deque);
+    json_print_field(stdout, "reactor", config->reactor);
     printf("\"dynamic\":%s,\"workers\":%u,\"seed\":%" PRIu64 ",\"iterations\":%zu,\"ops_per_iteration\":%" PRIu64
            ",\"median_ns\":%.1f,",
-           bool_text(config->dynamic_dispatch), config->workers, config->seed, measured->iterations,
+           json_bool(config->dynamic_dispatch), config->workers, config->seed, measured->iterations,
            workload->ops * (workload->ops_per_worker ? config->workers : 1), measured->median_ns);
-    print_latency(&run->latency);
+    fputs("\"latency_ns\":", stdout);
+    latency_print_json(stdout, &run->latency);
+    putchar(',');
     print_samples(measured);
-    printf("\"checked\":%s,", bool_text(checked));
-    print_field("check", check);
+    printf("\"checked\":%s,", json_bool(checked));
+    json_print_field(stdout, "check", check);
     printf("\"peak_rss_kib\":%ld,\"cpu_ns\":%" PRIu64 ",", measured->peak_rss_kib, measured->cpu_ns);
     print_counters(&measured->counters);
     puts("}");

@@ -1,4 +1,4 @@
-/* Writing JSON, and the lists and results of `workload` in it. */
+/* The lists and results of `workload`: text and JSON. */
 #ifndef STEALYARD_BENCH_WORKLOAD_JSON_H
 #define STEALYARD_BENCH_WORKLOAD_JSON_H
 

@@ -144,6 +144,26 @@ static void the_percentiles_of_a_report(size_t variant) {
     CHECK(latency_percentile_at(5, &share) == NULL);
 }
 
+static void expect_printed(const struct latency *latency, const char *wanted) {
+    char text[256] = "";
+    FILE *out = fmemopen(text, sizeof text, "w");
+    CHECK(out != NULL);
+    latency_print_json(out, latency);
+    fclose(out);
+    CHECK(strcmp(text, wanted) == 0);
+}
+
+static void as_json(size_t variant) {
+    static struct latency latency;
+    (void)variant;
+    expect_printed(&latency, "null");
+    for (uint64_t ns = 1; ns <= 100; ns++) {
+        latency_record(&latency, ns);
+    }
+    expect_printed(&latency,
+                   "{\"count\":100,\"max\":100,\"p50\":50,\"p90\":90,\"p99\":99,\"p99.9\":100,\"p99.99\":100}");
+}
+
 static const struct check_test tests[] = {
     {"against_a_sorted_array", against_a_sorted_array},
     {"with_a_tail", with_a_tail},
@@ -154,6 +174,7 @@ static const struct check_test tests[] = {
     {"edges_of_buckets", edges_of_buckets},
     {"adding_up", adding_up},
     {"the_percentiles_of_a_report", the_percentiles_of_a_report},
+    {"as_json", as_json},
 };
 
 static const struct check_suite suite = {
