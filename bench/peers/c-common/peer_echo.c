@@ -5,10 +5,6 @@
 #include <inttypes.h>
 #include <string.h>
 
-const char echo_name[] = "echo";
-const char echo_summary[] = "TCP on loopback, both ends here: 64 connections, 50 round trips of 64 bytes on each";
-const char echo_check[] = "each byte came back as it was sent";
-
 /*
  * Accesses of echo_run.running:
  * (1) echo_begin: store relaxed; the loops learn of the iteration through a lock that is released after it.

@@ -27,8 +27,6 @@ struct echo_client {
     unsigned char message[ECHO_MESSAGE];
 };
 
-extern const char echo_name[], echo_summary[], echo_check[];
-
 /* ---- the main thread's ---- */
 
 void echo_run_init(struct echo_run *run);

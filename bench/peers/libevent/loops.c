@@ -8,7 +8,7 @@
 
 /* ---- the loop's thread ---- */
 
-static void begin_clients(struct loop *loop) {
+void loop_begin(struct loop *loop) {
     for (struct stream *stream = loop->streams; stream; stream = stream->next) {
         if (stream->client) {
             stream_begin(stream);
@@ -16,10 +16,11 @@ static void begin_clients(struct loop *loop) {
     }
 }
 
-static void close_streams(struct loop *loop) {
+void loop_close(struct loop *loop) {
     while (loop->streams) {
         stream_close(loop->streams);
     }
+    event_base_loopbreak(loop->base);
 }
 
 static void read_mail(int fd, short what, void *argument) {
@@ -27,25 +28,7 @@ static void read_mail(int fd, short what, void *argument) {
     eventfd_t rings;
     (void)what;
     eventfd_read(fd, &rings);
-    pthread_mutex_lock(&loop->lock);
-    struct letter *letters = loop->letters;
-    size_t count = loop->letter_count;
-    bool begin = loop->begin, stop = loop->stop;
-    loop->letters = NULL;
-    loop->letter_count = loop->letter_room = 0;
-    loop->begin = false;
-    pthread_mutex_unlock(&loop->lock);
-    for (size_t i = 0; i < count; i++) {
-        stream_open(loop, &letters[i]);
-    }
-    free(letters);
-    if (begin) {
-        begin_clients(loop);
-    }
-    if (stop) {
-        close_streams(loop);
-        event_base_loopbreak(loop->base);
-    }
+    mailbox_read(loop->mailbox, loop);
 }
 
 static void *loop_main(void *argument) {
@@ -64,7 +47,9 @@ static struct event_base *new_base(void) {
     return base;
 }
 
-static void loop_start(struct loop *loop) {
+struct loop *loop_start(struct mailbox *mailbox) {
+    struct loop *loop = peer_need(calloc(1, sizeof *loop), "no memory for a loop");
+    loop->mailbox = mailbox;
     loop->base = new_base();
     loop->mail_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
     if (loop->mail_fd < 0) {
@@ -75,63 +60,23 @@ static void loop_start(struct loop *loop) {
     if (event_add(loop->mail, NULL) != 0) {
         peer_die("an event cannot be added", errno);
     }
-    pthread_mutex_init(&loop->lock, NULL);
     int error = pthread_create(&loop->thread, NULL, loop_main, loop);
     if (error) {
         peer_die("a thread cannot be started", error);
     }
+    return loop;
 }
 
-void loops_start(struct loops *loops, unsigned count) {
-    *loops =
-        (struct loops){.all = peer_need(calloc(count, sizeof(struct loop)), "no memory for the loops"), .count = count};
-    for (unsigned i = 0; i < count; i++) {
-        loop_start(&loops->all[i]);
-    }
-}
-
-void loops_hand(struct loops *loops, unsigned index, int fd, struct echo_client *client) {
-    struct loop *loop = &loops->all[index % loops->count];
-    pthread_mutex_lock(&loop->lock);
-    if (loop->letter_count == loop->letter_room) {
-        loop->letter_room = loop->letter_room ? 2 * loop->letter_room : 64;
-        loop->letters = peer_need(realloc(loop->letters, loop->letter_room * sizeof(struct letter)), "no memory");
-    }
-    loop->letters[loop->letter_count++] = (struct letter){.fd = fd, .client = client};
-    pthread_mutex_unlock(&loop->lock);
+void loop_wake(struct loop *loop) {
     eventfd_write(loop->mail_fd, 1);
 }
 
-void loops_deal(struct loops *loops, int fd) {
-    loops_hand(loops, loops->next, fd, NULL);
-    loops->next = (loops->next + 1) % loops->count;
-}
-
-static void loop_tell(struct loop *loop, bool *what) {
-    pthread_mutex_lock(&loop->lock);
-    *what = true;
-    pthread_mutex_unlock(&loop->lock);
-    eventfd_write(loop->mail_fd, 1);
-}
-
-void loops_begin(struct loops *loops) {
-    for (unsigned i = 0; i < loops->count; i++) {
-        loop_tell(&loops->all[i], &loops->all[i].begin);
-    }
-}
-
-uint64_t loops_stop(struct loops *loops) {
-    uint64_t echoed = 0;
-    for (unsigned i = 0; i < loops->count; i++) {
-        struct loop *loop = &loops->all[i];
-        loop_tell(loop, &loop->stop);
-        pthread_join(loop->thread, NULL);
-        echoed += loop->echoed;
-        event_free(loop->mail);
-        event_base_free(loop->base);
-        close(loop->mail_fd);
-        pthread_mutex_destroy(&loop->lock);
-    }
-    free(loops->all);
+uint64_t loop_join(struct loop *loop) {
+    pthread_join(loop->thread, NULL);
+    uint64_t echoed = loop->echoed;
+    event_free(loop->mail);
+    event_base_free(loop->base);
+    close(loop->mail_fd);
+    free(loop);
     return echoed;
 }

@@ -46,7 +46,7 @@ static void ended(struct bufferevent *buffered, short what, void *argument) {
     stream_close(stream);
 }
 
-void stream_open(struct loop *loop, const struct letter *letter) {
+void loop_open(struct loop *loop, const struct letter *letter) {
     struct stream *stream = peer_need(calloc(1, sizeof *stream), "no memory for a connection");
     int on = 1;
     setsockopt(letter->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);

@@ -21,7 +21,6 @@
 #include <signal.h>
 #include <stdio.h>
 #include <sys/socket.h>
-#include <unistd.h>
 
 #include "bench/peers/libuv/loops.h"
 
@@ -80,47 +79,7 @@ static void serve_echo(unsigned workers, int listener) {
     loops_stop(&server.loops);
 }
 
-/* ---- the workload echo ---- */
-
-static struct echo_run run;
-static struct echo_client clients[ECHO_CONNECTIONS];
-static struct loops loops;
-
-static void echo_setup(struct peer_run *peer_run) {
-    uint16_t port = 0;
-    int listener = peer_listen(&port), pair[2];
-    echo_run_init(&run);
-    loops_start(&loops, peer_run->workers);
-    for (unsigned i = 0; i < ECHO_CONNECTIONS; i++) {
-        echo_client_init(&clients[i], &run, peer_run->seed, i);
-        peer_connected_pair(listener, port, pair);
-        loops_hand(&loops, i, pair[0], &clients[i]);
-        loops_hand(&loops, i, pair[1], NULL);
-    }
-    close(listener);
-}
-
-static bool echo_iterate(struct peer_run *peer_run) {
-    echo_begin(&run);
-    loops_begin(&loops);
-    return echo_wait(&run, clients, peer_run);
-}
-
-static bool echo_finish(struct peer_run *peer_run) {
-    return echo_verify(&run, loops_stop(&loops), peer_run);
-}
-
-static const struct peer_workload echo = {
-    .name = echo_name,
-    .summary = echo_summary,
-    .check = echo_check,
-    .ops = ECHO_CONNECTIONS * ECHO_ROUNDS,
-    .setup = echo_setup,
-    .iterate = echo_iterate,
-    .finish = echo_finish,
-};
-
-static const struct peer_workload *const workloads[] = {&echo, NULL};
+static const struct peer_workload *const workloads[] = {&loops_echo, NULL};
 
 int main(int argc, char **argv) {
     char version[64];

@@ -75,7 +75,7 @@ static void stream_read(uv_stream_t *handle, ssize_t length, const uv_buf_t *buf
     }
 }
 
-void stream_open(struct loop *loop, const struct letter *letter) {
+void loop_open(struct loop *loop, const struct letter *letter) {
     struct stream *stream = peer_need(calloc(1, sizeof *stream), "no memory for a connection");
     stream->loop = loop;
     stream->client = letter->client;
