@@ -4,6 +4,8 @@
  */
 #define _GNU_SOURCE
 #include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -182,6 +184,16 @@ static void leave_no_trace(int fd) {
     setsockopt(fd, SOL_SOCKET, SO_LINGER, &linger, sizeof linger);
 }
 
+/*
+ * Linux (seen with 6.18) loses the reset if a listener is closed in the midst of a connection's handshake: now and then
+ * connect succeeds, and nothing ever comes. Whoever only receives must ask whether the other side is still there.
+ */
+static void ask_for_life(int fd) {
+    int on = 1, seconds = 1;
+    setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on);
+    setsockopt(fd, IPPROTO_TCP, TCP_KEEPIDLE, &seconds, sizeof seconds);
+}
+
 enum sy_poll tcp_poll(struct unit_future *f, struct sy_context *cx) {
     if (f->step == IO_BEGIN) {
         io_begin(f);
@@ -234,6 +246,7 @@ enum sy_poll echo_poll(struct unit_future *f, struct sy_context *cx) {
         STRESS_CHECK(f->io.connect.result == 0, "connecting said %s", strerror(-f->io.connect.result));
         f->io.socket = f->io.connect.connection;
         leave_no_trace(f->io.socket.fd);
+        ask_for_life(f->io.socket.fd);
         begin_recv(f, 0);
     }
     return echo(f, cx);
