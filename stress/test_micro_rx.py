@@ -113,7 +113,7 @@ class Faults(unittest.TestCase):
         self.expect("alters", ("pingpong/pipe",), "another byte came than was sent")
 
     def test_a_lost_wake_up(self):
-        self.expect("sleeps", ("wake",), "a wake-up was lost")
+        self.expect("sleeps", ("wake",), "a wake-up was lost", 1.0)  # for one in 20 to come on a crowded machine
 
     def test_timers(self):
         # On a busy machine a round may start its timers so slowly that it proves nothing: several rounds.
