@@ -203,21 +203,21 @@ class EchoLoad(unittest.TestCase):
 class LoopPeer:
     """What is asked of libuv-peer and libevent-peer alike."""
 
-    library = None
+    loops = None
 
     @property
     def path(self):
-        path = bench(f"{self.library}-peer")
+        path = bench(f"{self.loops}-peer")
         if not os.path.exists(path):
-            self.skipTest(f"{self.library}-peer is not built (./stealyard setup installs {self.library})")
+            self.skipTest(f"{self.loops}-peer is not built (./stealyard setup installs {self.loops})")
         return path
 
     def serve(self, *arguments):
-        return Server(self.library, "--serve", "echo", *arguments, path=self.path)
+        return Server(self.loops, "--serve", "echo", *arguments, path=self.path)
 
     def test_it_lists_itself(self):
         listed = json.loads(run(self.path, "--list", "--json").stdout)
-        self.assertRegex(listed["peer"], rf"^{self.library} \d+\.\d+")
+        self.assertRegex(listed["peer"], rf"^{self.loops} \d+\.\d+")
         self.assertEqual(listed["serves"], ["echo"])
         self.assertEqual([workload["name"] for workload in listed["workloads"]], ["echo"])
 
@@ -297,11 +297,11 @@ class LoopPeer:
 
 
 class Libuv(LoopPeer, unittest.TestCase):
-    library = "libuv"
+    loops = "libuv"
 
 
 class Libevent(LoopPeer, unittest.TestCase):
-    library = "libevent"
+    loops = "libevent"
 
 
 class Nginx(unittest.TestCase):
