@@ -48,12 +48,13 @@ static const char *drain(const struct gq_ops *ops, struct micro_queue *q, struct
 static void run_team(const struct micro_queue_bodies *bodies, struct micro_queue *q, struct micro_team *team,
                      const struct micro_extent *extent, struct micro_result *result) {
     struct micro_thread self = {.index = team->threads};
+    q->start_ns = micro_now_ns();
+    micro_run_team(team, extent, result);
+    /* Only now: an attached thread that waits would keep what the team retires from being freed. */
     if (!micro_queue_attach(bodies->ops, q, &self)) {
         result->failure = self.failure;
         return;
     }
-    q->start_ns = micro_now_ns();
-    micro_run_team(team, extent, result);
     if (!result->failure) {
         result->failure = drain(bodies->ops, q, &self, result->all_operations);
     }

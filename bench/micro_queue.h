@@ -12,6 +12,7 @@
 
 #include "bench/micro_item.h"
 #include "queues/gq.h"
+#include "queues/reclaim.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -101,8 +102,16 @@ SY_INLINE size_t micro_queue_pop(const struct gq_ops *gq, struct micro_queue *q,
     return got;
 }
 
+/* Between two operations. Where nothing is reclaimed it is nothing. */
+SY_INLINE void micro_queue_rest(const struct gq_ops *gq) {
+    if (gq->reclaims) {
+        reclaim_quiescent();
+    }
+}
+
 SY_INLINE void micro_queue_produce(const struct gq_ops *gq, struct micro_queue *q, struct micro_thread *self) {
     while (micro_goes_on(self)) {
+        micro_queue_rest(gq);
         size_t pushed = micro_queue_push(gq, q, self, q->parameters->batch, 0);
         if (pushed == 0) {
             micro_pause(self);
@@ -118,6 +127,7 @@ SY_INLINE void micro_queue_produce_on_time(const struct gq_ops *gq, struct micro
     uint64_t interval_ns = 1000000000u / q->parameters->rate_hz;
     uint64_t intended_ns = q->start_ns + interval_ns * self->index / q->parameters->producers;
     while (micro_goes_on(self)) {
+        micro_queue_rest(gq);
         if (micro_now_ns() < intended_ns || micro_queue_push(gq, q, self, 1, intended_ns) == 0) {
             micro_pause(self);
             continue;
@@ -130,6 +140,7 @@ SY_INLINE void micro_queue_produce_on_time(const struct gq_ops *gq, struct micro
 SY_INLINE void micro_queue_consume(const struct gq_ops *gq, struct micro_queue *q, struct micro_thread *self,
                                    bool timed) {
     while (micro_goes_on(self)) {
+        micro_queue_rest(gq);
         size_t got = micro_queue_pop(gq, q, self, q->parameters->batch, timed);
         if (got == 0) {
             micro_pause(self);
@@ -146,6 +157,7 @@ SY_INLINE void micro_queue_mix(const struct gq_ops *gq, struct micro_queue *q, s
         micro_queue_push(gq, q, self, 1, 0);
     }
     while (micro_goes_on(self)) {
+        micro_queue_rest(gq);
         micro_queue_push(gq, q, self, q->parameters->batch, 0);
         micro_work(self);
         size_t got = micro_queue_pop(gq, q, self, q->parameters->batch, false);
@@ -182,6 +194,7 @@ SY_INLINE void micro_queue_bursts(const struct gq_ops *gq, struct micro_queue *q
         for (size_t i = 0; i < depth; i++) {
             got += micro_queue_pop(gq, q, self, 1, false);
         }
+        micro_queue_rest(gq);
         if (got < depth) {
             self->failure = "items are missing from a queue that nobody else uses";
         }

@@ -120,14 +120,14 @@ static void *worker_main(void *argument) {
     struct sy_runtime *runtime = worker->runtime;
     name_thread(worker);
     pin_to_processor(worker);
-    reclaim_register_thread();
+    reclaim_attach();
     worker_current = worker;
     worker->tuned_at_ns = sy_now_ns();
     au64_store_relaxed(&worker->busy_since_ns, worker->tuned_at_ns);
     runtime->combo->run(worker);
     worker_count_busy(worker);
     worker_current = NULL;
-    reclaim_unregister_thread();
+    reclaim_detach();
     return NULL;
 }
 

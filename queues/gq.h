@@ -4,19 +4,29 @@
  *
  * | operation   | who, how many threads at once                      | meaning                                          |
  * |-------------|----------------------------------------------------|--------------------------------------------------|
- * | create      | one, before anything else                          | 0, -EINVAL (capacity), -ENOMEM                   |
+ * | create      | one, before anything else                          | 0, -EINVAL (capacity, segment), -ENOMEM,         |
+ * |             |                                                    | -ENOTSUP (not on this machine)                   |
  * | destroy     | one, after everything else                         | items still inside are forgotten, not freed      |
  * | attach      | each thread before its first operation, where given | 0 or -errno; NULL: nothing to do                 |
  * | detach      | the same thread, after its last operation          | NULL: nothing to do                              |
- * | push        | any number                                         | GQ_OK, or GQ_FULL (bounded queues only)          |
- * | push_batch  | any number                                         | the first *pushed of n items went in, in order   |
+ * | push        | any number                                         | GQ_OK, or GQ_FULL: the item is not inside        |
+ * | push_batch  | any number                                         | the first *pushed of n items went in, in order;  |
+ * |             |                                                    | GQ_OK if all did, GQ_FULL if not                 |
  * | pop_batch   | any number                                         | GQ_OK with 1..max items, GQ_EMPTY, or GQ_RETRY   |
  * | is_empty    | any number                                         | one load; never "empty" after a push that        |
  * |             |                                                    | happened before; may say "not empty" of an empty |
- * | length      | any number                                         | a hint, for batch sizes and metrics              |
+ * |             |                                                    | one until a pop that nobody disturbs said EMPTY  |
+ * | length      | any number                                         | a hint, for batch sizes and metrics: not 0 of a  |
+ * |             |                                                    | queue at rest with items inside, nor anything    |
+ * |             |                                                    | else of an empty one after such a pop            |
  *
- * GQ_RETRY means that an item may be there but another thread is in the middle of an operation; the caller decides
- * whether to try again or to do something else first. A push happens before the pop that takes its item.
+ * GQ_FULL is for bounded queues, and for those that allocate where there is no memory. GQ_RETRY means that an item may be
+ * there but another thread is in the middle of an operation; the caller decides whether to try again or to do something
+ * else first. A push happens before the pop that takes its item.
+ *
+ * A queue that `reclaims` frees memory that others may be reading, by reclaim.h: its attach is reclaim_attach, which
+ * nests over all queues and leaves the thread online; an attached thread must be online during every operation, and
+ * between two of them quiescent or offline now and then.
  */
 #ifndef STEALYARD_QUEUES_GQ_H
 #define STEALYARD_QUEUES_GQ_H
@@ -24,6 +34,7 @@
 #include "queues/node.h"
 
 #define GQ_CAPACITY_DEFAULT 8192
+#define GQ_SEGMENT_MAX 65536
 
 enum gq_status { GQ_OK, GQ_EMPTY, GQ_FULL, GQ_RETRY };
 
@@ -31,7 +42,9 @@ struct gq; /* whatever the implementation makes of it */
 
 struct gq_config {
     size_t capacity;  /* of bounded queues: a power of two, at least 2; others take no notice but check it too */
+    size_t segment;   /* slots in a segment, of queues made of segments: 0 for the queue's choice, or a power of two */
     unsigned workers; /* how many threads are expected to pop */
+    uint64_t first;   /* where counters begin, as far as they have the bits: 0, but in tests of their wraparound */
 };
 
 struct gq_ops {
@@ -41,7 +54,11 @@ struct gq_ops {
     const char *order;       /* "FIFO", "FIFO per producer", … */
     const char *progress;    /* of push and of pop */
     const char *reclamation; /* "none needed", "QSBR", … */
+    const char *cost;        /* of a push and a pop that nobody disturbs: RMWs, fences, allocations, cache lines */
+    const char *caveat;      /* known defects and what is done about them; NULL: none */
     bool bounded;
+    bool reclaims;  /* by QSBR, see above */
+    bool allocates; /* a push may need memory, and says GQ_FULL where there is none */
 
     int (*create)(struct gq **out, const struct gq_config *config);
     void (*destroy)(struct gq *queue);
@@ -54,9 +71,11 @@ struct gq_ops {
     size_t (*length)(const struct gq *queue);
 };
 
-/* Shared by every implementation's create: 0 or -EINVAL. */
-SY_INLINE bool gq_capacity_is_valid(size_t capacity) {
-    return capacity >= 2 && (capacity & (capacity - 1)) == 0;
+/* Shared by every implementation's create. */
+SY_INLINE bool gq_config_is_valid(const struct gq_config *config) {
+    size_t capacity = config->capacity, segment = config->segment;
+    return capacity >= 2 && (capacity & (capacity - 1)) == 0 &&
+           (segment == 0 || (segment >= 2 && segment <= GQ_SEGMENT_MAX && (segment & (segment - 1)) == 0));
 }
 
 #endif

@@ -51,7 +51,7 @@ SY_INLINE struct gq_mutex *gq_mutex_of(struct gq *queue) {
 }
 
 static inline int gq_mutex_create(struct gq **out, const struct gq_config *config) {
-    if (!gq_capacity_is_valid(config->capacity)) {
+    if (!gq_config_is_valid(config)) {
         return -EINVAL;
     }
     struct gq_mutex *q = (struct gq_mutex *)aligned_alloc(SY_CACHE_LINE, sizeof *q);
@@ -141,7 +141,11 @@ __attribute__((unused)) static const struct gq_ops gq_mutex_ops = {
     .order = "FIFO",
     .progress = "blocking; is_empty and the pop of an empty queue wait-free",
     .reclamation = "none needed",
+    .cost = "push: 2 RMWs (the lock's), 0 fences, 4 lines; pop: 2 RMWs, 0 fences, 3 lines; allocates nothing",
+    .caveat = NULL,
     .bounded = false,
+    .reclaims = false,
+    .allocates = false,
     .create = gq_mutex_create,
     .destroy = gq_mutex_destroy,
     .attach = NULL,

@@ -82,6 +82,23 @@ SY_INLINE void reclaim_unregister_thread(void) {
     urcu_qsbr_unregister_thread(); /* Q */
 }
 
+/* How often this thread is attached, over all structures that need it registered. */
+__attribute__((weak)) SY_THREAD_LOCAL unsigned reclaim_attached;
+
+/* Registers the thread, unless it is already. Nests. */
+SY_INLINE void reclaim_attach(void) {
+    if (reclaim_attached++ == 0) {
+        reclaim_register_thread();
+    }
+}
+
+/* Undoes one attach. */
+SY_INLINE void reclaim_detach(void) {
+    if (--reclaim_attached == 0) {
+        reclaim_unregister_thread();
+    }
+}
+
 SY_INLINE void reclaim_quiescent(void) {
     reclaim_tell_quiescent();
     urcu_qsbr_quiescent_state(); /* Q */

@@ -3,6 +3,7 @@
 #define STEALYARD_STRESS_GQ_ITEMS_H
 
 #include "queues/gq_list.h"
+#include "queues/reclaim.h"
 #include "stress/check.h"
 
 #define OPS_OF(name) &name##_ops,
@@ -43,6 +44,13 @@ static inline void attach(const struct gq_ops *ops, struct gq *queue) {
 static inline void detach(const struct gq_ops *ops, struct gq *queue) {
     if (ops->detach) {
         ops->detach(queue);
+    }
+}
+
+/* Between two operations: no reference is held. */
+static inline void rest(const struct gq_ops *ops) {
+    if (ops->reclaims) {
+        reclaim_quiescent();
     }
 }
 

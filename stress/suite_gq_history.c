@@ -71,6 +71,7 @@ static void record_run(struct recording *r, size_t index, uint64_t *random) {
         if (index < RECORD_PUSHERS) {
             record_push(r, index, value);
         }
+        rest(r->ops);
         if (check_random(random) % 2) {
             record_look(r, index);
         }
