@@ -5,19 +5,33 @@
 # driver, <name>.sh says which runs of it must be right, and which faults, seeded in a copy of the header, GenMC has to
 # find: that shows that the model looks at what matters. Not among them are those that only C11's letter demands and RC11
 # does not; the header says which.
+# Arguments: the models to run (gq_vyukov …); without any all of them, as many at a time as there are processors.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 genmc=${GENMC:-genmc}
+
+all=(stress/models/*.sh)
+all=("${all[@]##*/}")
+all=("${all[@]%.sh}")
+if [ "${1:-}" = --help ]; then
+    printf 'usage: [GENMC=/path/to/genmc] test_models.sh [MODEL]...\nmodels: %s\n' "${all[*]}"
+    echo "exit status: 0 all are as they should be, 1 one is not, 2 wrong usage, 77 no genmc here"
+    exit 0
+fi
+for name in "$@"; do
+    if [[ " ${all[*]} " != *" $name "* ]]; then
+        echo "test_models.sh: no model \"$name\"; there are: ${all[*]}" >&2
+        exit 2
+    fi
+done
+[ $# -gt 0 ] || set -- "${all[@]}"
 
 if ! command -v "$genmc" >/dev/null; then
     echo "SKIP: genmc is not installed (https://github.com/MPI-SWS/genmc, or GENMC=/path/to/genmc)"
     exit 77
 fi
-work=$(mktemp -d) || exit 1
-trap 'rm -rf "$work"' EXIT
-mkdir -p "$work/queues" "$work/executor/sync"
-cp queues/*.h "$work/queues/"
-header='' # what is checked; stress/models has a driver of the same name
+root=$(mktemp -d) || exit 1
+trap 'rm -rf "$root"' EXIT
 
 # check <-D flag...>: GenMC's exit status, its output in the log. Inline assembly would be skipped with a warning only.
 check() {
@@ -31,7 +45,6 @@ check() {
     return $status
 }
 
-failed=0
 # right <what it is about> <-D flag...>
 right() {
     local what=$1
@@ -68,8 +81,31 @@ wrong() {
     fi
 }
 
-for checks in stress/models/*.sh; do
+# model <name>: all of its runs, in a directory of its own.
+model() (
+    work=$root/$1 failed=0 header=''
+    mkdir -p "$work/queues" "$work/executor/sync"
+    cp queues/*.h "$work/queues/"
+    export TMPDIR=$work # genmc leaves files there when it finds an error
     # shellcheck source=/dev/null
-    source "$checks"
+    source "stress/models/$1.sh" || failed=1
+    exit $failed
+)
+
+# report <name>: runs a model, every line under its name; a failed one leaves a mark.
+report() {
+    { model "$1" || : >"$root/$1.failed"; } 2>&1 | sed -u "s/^/$1: /"
+}
+
+for name in "$@"; do
+    while [ "$(jobs -rp | wc -l)" -ge "$(getconf _NPROCESSORS_ONLN)" ]; do
+        wait -n
+    done
+    report "$name" &
 done
-exit $failed
+wait
+failed_models=("$root"/*.failed)
+[ -e "${failed_models[0]}" ] || exit 0
+failed_models=("${failed_models[@]##*/}")
+echo "FAIL: ${failed_models[*]%.failed}"
+exit 1
