@@ -6,7 +6,10 @@
 #define STEALYARD_QUEUES_GQ_LIST_H
 
 #include "queues/gq_mutex.h"
+#include "queues/gq_vyukov.h"
 
-#define GQ_LIST(GQ) GQ(gq_mutex)
+#define GQ_LIST(GQ)                                                                                                    \
+    GQ(gq_mutex)                                                                                                       \
+    GQ(gq_vyukov)
 
 #endif
