@@ -43,6 +43,7 @@ struct check_suite {
     size_t test_count;
     size_t variant_count;                        /* 0: the tests have no variants */
     const char *(*variant_name)(size_t variant); /* NULL without variants */
+    bool (*variant_runs)(size_t variant);        /* false after a check_skip: not on this machine; NULL: all do */
 };
 
 struct check_state {
@@ -53,6 +54,7 @@ struct check_state {
     bool skip; /* the running test called check_skip */
     char reason[200];
     char running[200];
+    char note[200]; /* on what the running test is at work; told when it fails */
 };
 
 /* One for the whole program, whichever of its files checks. */
@@ -92,6 +94,7 @@ __attribute__((noreturn, format(printf, 3, 4))) static inline void check_fail(co
     va_start(arguments, format);
     fprintf(stderr, "%s:%d: ", file, line);
     vfprintf(stderr, format, arguments);
+    fprintf(stderr, "%s%s", check.note[0] ? "\nwith " : "", check.note);
     fprintf(stderr, "\nFAIL %s (--only %s --seed %" PRIu64 ")\n", check.running, check.running, check.seed);
     va_end(arguments);
     check_summary(1);
@@ -108,6 +111,14 @@ static inline void check_equal(int64_t a, int64_t b, const char *text_a, const c
 #define CHECK(condition) ((condition) ? (void)0 : check_fail(__FILE__, __LINE__, "CHECK(%s)", #condition))
 #define CHECK_EQ(a, b) check_equal((int64_t)(a), (int64_t)(b), #a, #b, __FILE__, __LINE__)
 
+/* What the running test is at work on from now on, in words that follow "with". From one thread at a time. */
+__attribute__((format(printf, 1, 2))) static inline void check_note(const char *format, ...) {
+    va_list arguments;
+    va_start(arguments, format);
+    vsnprintf(check.note, sizeof check.note, format, arguments);
+    va_end(arguments);
+}
+
 /* Marks the running test as skipped, with the reason; the test returns after it. Only from the test's own thread. */
 __attribute__((format(printf, 1, 2))) static inline void check_skip(const char *format, ...) {
     va_list arguments;
@@ -119,8 +130,9 @@ __attribute__((format(printf, 1, 2))) static inline void check_skip(const char *
 
 static inline void check_watchdog_fired(int signal_number) {
     (void)signal_number;
-    const char *parts[] = {"FAIL ", check.running, ": did not end in time (--timeout)\n"};
-    for (size_t i = 0; i < 3; i++) {
+    const char *parts[] = {"FAIL ", check.running, ": did not end in time (--timeout)", check.note[0] ? ", with " : "",
+                           check.note, "\n"};
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0) {
             break;
         }
@@ -163,10 +175,13 @@ static inline bool check_selected(const struct check_suite *suite, size_t varian
 
 static inline void check_run_one(const struct check_suite *suite, size_t variant, size_t test, timer_t watchdog) {
     check.skip = false;
+    check.note[0] = 0;
     check_name(suite, variant, test, check.running, sizeof check.running);
     int64_t start_ns = check_now_ns();
     check_watchdog_set(watchdog, check.timeout_s);
-    suite->tests[test].run(variant);
+    if (!suite->variant_runs || suite->variant_runs(variant)) {
+        suite->tests[test].run(variant);
+    }
     check_watchdog_set(watchdog, 0);
     if (check.skip) {
         check.skipped++;

@@ -1,14 +1,10 @@
-/* What the two suites of global queues share: the list as a table, and items that tell when they come out wrong. */
+/* What the suites of global queues share: the list as a table, and items that tell when they come out wrong. */
 #ifndef STEALYARD_STRESS_GQ_ITEMS_H
 #define STEALYARD_STRESS_GQ_ITEMS_H
 
-#include "queues/gq_list.h"
+#include "queues/gq.h"
 #include "queues/reclaim.h"
 #include "stress/check.h"
-
-#define OPS_OF(name) &name##_ops,
-static const struct gq_ops *const implementations[] = {GQ_LIST(OPS_OF)};
-#define IMPLEMENTATIONS (sizeof implementations / sizeof *implementations)
 
 struct item {
     struct sy_node node; /* first, so a node is its item */
@@ -17,22 +13,51 @@ struct item {
     unsigned taken;   /* plain: whoever has the item has it alone */
 };
 
+/* Faulty queues, to see that the suites find them out (test_gq_broken.sh). */
+#ifdef GQ_BROKEN
+#include "stress/gq_broken.h"
+#else
+#include "queues/gq_list.h"
+#endif
+
+#define OPS_OF(name) &name##_ops,
+static const struct gq_ops *const implementations[] = {GQ_LIST(OPS_OF)};
+#define IMPLEMENTATIONS (sizeof implementations / sizeof *implementations)
+#ifdef CTEST_ENTRIES
+_Static_assert(IMPLEMENTATIONS == CTEST_ENTRIES, "CTest has a test for each entry: they stand one to a line of the list");
+#endif
+
 /* Its node, with a link as some earlier queue may have left it. */
 static inline struct sy_node *dirty(struct item *item) {
     sy_node_link(&item->node, &item->node);
     return &item->node;
 }
 
+static inline struct item *create_items(size_t n) {
+    struct item *items = calloc(n, sizeof *items);
+    CHECK(items != NULL);
+    return items;
+}
+
 static inline bool starts_with(const char *text, const char *start) {
     return strncmp(text, start, strlen(start)) == 0;
 }
 
-static inline struct gq *create(const struct gq_ops *ops, size_t capacity, unsigned workers) {
-    struct gq_config config = {.capacity = capacity, .workers = workers};
+static inline bool keeps_order(const struct gq_ops *ops) {
+    return starts_with(ops->order, "FIFO");
+}
+
+static inline struct gq *create_as(const struct gq_ops *ops, const struct gq_config *config) {
     struct gq *queue = NULL;
-    CHECK_EQ(ops->create(&queue, &config), 0);
+    check_note("capacity %zu, segment %zu, first %" PRIu64, config->capacity, config->segment, config->first);
+    CHECK_EQ(ops->create(&queue, config), 0);
     CHECK(queue != NULL);
     return queue;
+}
+
+static inline struct gq *create(const struct gq_ops *ops, size_t capacity, size_t segment) {
+    struct gq_config config = {.capacity = capacity, .segment = segment, .workers = 2};
+    return create_as(ops, &config);
 }
 
 static inline void attach(const struct gq_ops *ops, struct gq *queue) {
@@ -54,8 +79,39 @@ static inline void rest(const struct gq_ops *ops) {
     }
 }
 
+/* With nobody else at work, on an attached thread. */
+static inline void expect_empty(const struct gq_ops *ops, struct gq *queue) {
+    struct sy_node *node;
+    size_t got;
+    CHECK_EQ(ops->pop_batch(queue, &node, 1, &got), GQ_EMPTY);
+    CHECK_EQ(got, 0);
+    CHECK(ops->is_empty(queue));
+    CHECK_EQ(ops->length(queue), 0);
+}
+
 static inline const char *variant_name(size_t variant) {
     return implementations[variant]->name;
 }
+
+/* Whether the variant works on this machine; if not, its tests are skipped. */
+static inline bool variant_runs(size_t variant) {
+    const struct gq_ops *ops = implementations[variant];
+    struct gq_config config = {.capacity = GQ_CAPACITY_DEFAULT, .workers = 1};
+    struct gq *queue = NULL;
+    int status = ops->create(&queue, &config);
+    if (status == -ENOTSUP) {
+        check_skip("%s is not for this machine: %s", ops->name, ops->caveat ? ops->caveat : "no reason given");
+        return false;
+    }
+    CHECK_EQ(status, 0);
+    ops->destroy(queue);
+    return true;
+}
+
+#define GQ_SUITE(suite_title)                                                                                          \
+    {                                                                                                                  \
+        .title = suite_title, .tests = tests, .test_count = sizeof tests / sizeof *tests,                              \
+        .variant_count = IMPLEMENTATIONS, .variant_name = variant_name, .variant_runs = variant_runs                   \
+    }
 
 #endif

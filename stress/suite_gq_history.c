@@ -1,5 +1,6 @@
 /*
- * ctest-timeout: 300
+ * ctest-each: gq_list
+ * ctest-label: queues
  * Recorded histories of the global queues of gq_list.h that claim to be FIFO, judged whole.
  */
 #define _GNU_SOURCE
@@ -94,7 +95,7 @@ static void judge_recording(struct recording *r) {
         check_fail(__FILE__, __LINE__, "%s: %s", r->ops->name, wrong);
     }
     r->ops->destroy(r->queue); /* what is left was never popped; the judge knows */
-    r->queue = create(r->ops, 16, RECORD_THREADS);
+    r->queue = create(r->ops, 16, 0);
 }
 
 static void recording_member(size_t index, void *shared) {
@@ -120,7 +121,7 @@ static void recorded_history(size_t variant) {
     static struct recording recording;
     recording = (struct recording){.ops = ops, .rounds = threads_rounds_of(RECORD_THREADS, threads_scaled(50000))};
     recording.items = calloc(RECORD_VALUES, sizeof *recording.items);
-    recording.queue = create(ops, 16, RECORD_THREADS);
+    recording.queue = create(ops, 16, 0);
     threads_run(RECORD_THREADS, recording_member, &recording);
     ops->destroy(recording.queue);
     free(recording.items);

@@ -3,6 +3,8 @@
 #   ctest-serial: yes       no other test beside it
 #   ctest-slow: yes         left out by `./stealyard test --quick`
 #   ctest-plain-only: yes   says nothing new under a sanitizer, so it is no test there
+#   ctest-each: gq_list     a test for each entry of queues/gq_list.h, named <file>.<entry>
+#   ctest-label: queues     a label of CTest's
 
 set(STEALYARD_PYTHON /usr/bin/python3 CACHE FILEPATH "A Python that has SciPy, Matplotlib and Jinja2")
 
@@ -17,11 +19,21 @@ function(stealyard_test_setting out file key default)
     file(STRINGS ${file} lines LIMIT_COUNT 40)
     set(${out} ${default} PARENT_SCOPE)
     foreach(line IN LISTS lines)
-        if(line MATCHES "${key}: ([a-z0-9]+)")
+        if(line MATCHES "${key}: ([a-z0-9_]+)")
             set(${out} ${CMAKE_MATCH_1} PARENT_SCOPE)
             return()
         endif()
     endforeach()
+endfunction()
+
+# Sets <out> to the entries of queues/<list>.h, which stand one to a line.
+function(stealyard_list_entries out list)
+    set(file ${PROJECT_SOURCE_DIR}/queues/${list}.h)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
+    file(READ ${file} text)
+    string(REGEX MATCHALL "\n +[A-Z]+\\([a-z0-9_]+\\)" lines "${text}")
+    list(TRANSFORM lines REPLACE ".*\\((.*)\\)" "\\1")
+    set(${out} ${lines} PARENT_SCOPE)
 endfunction()
 
 # stealyard_add_test(<file> <default timeout in seconds> <command>...): named after the file's stem.
@@ -32,15 +44,29 @@ function(stealyard_add_test file default_timeout)
     stealyard_test_setting(serial ${file} ctest-serial no)
     stealyard_test_setting(slow ${file} ctest-slow no)
     stealyard_test_setting(plain_only ${file} ctest-plain-only no)
+    stealyard_test_setting(each ${file} ctest-each "")
+    stealyard_test_setting(labels ${file} ctest-label "")
     if(plain_only AND STEALYARD_SANITIZE)
         return()
     endif()
-    add_test(NAME ${name} COMMAND ${ARGN})
-    set_tests_properties(${name} PROPERTIES
-        TIMEOUT ${timeout} RUN_SERIAL ${serial} SKIP_RETURN_CODE 77 ENVIRONMENT "${stealyard_test_env}")
     if(slow)
-        set_tests_properties(${name} PROPERTIES LABELS slow)
+        list(APPEND labels slow)
     endif()
+    if(each)
+        stealyard_list_entries(entries ${each})
+        list(LENGTH entries count)
+        # The suite does not compile if it counts others.
+        target_compile_definitions(${name} PRIVATE CTEST_ENTRIES=${count})
+        foreach(entry IN LISTS entries)
+            list(APPEND tests ${name}.${entry})
+            add_test(NAME ${name}.${entry} COMMAND ${ARGN} --only ${entry})
+        endforeach()
+    else()
+        set(tests ${name})
+        add_test(NAME ${name} COMMAND ${ARGN})
+    endif()
+    set_tests_properties(${tests} PROPERTIES TIMEOUT ${timeout} RUN_SERIAL ${serial} SKIP_RETURN_CODE 77
+        ENVIRONMENT "${stealyard_test_env}" LABELS "${labels}")
 endfunction()
 
 # Every test_*.sh and test_*.py of the calling directory.
