@@ -34,15 +34,15 @@
 #define STEALYARD_QUEUES_GQ_MUTEX_H
 
 #include "queues/gq.h"
+#include "queues/node_list.h"
 
 #include <errno.h>
 #include <pthread.h>
 #include <stdlib.h>
 
 struct gq_mutex {
-    SY_ALIGNAS(SY_CACHE_LINE) pthread_mutex_t lock; /* guards head, tail and the items' links */
-    struct sy_node *head;                           /* the oldest */
-    struct sy_node *tail;                           /* valid if head */
+    SY_ALIGNAS(SY_CACHE_LINE) pthread_mutex_t lock; /* guards the list and the items' links */
+    struct node_list list;
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 length;   /* written under the lock */
 };
 
@@ -59,8 +59,7 @@ static inline int gq_mutex_create(struct gq **out, const struct gq_config *confi
         return -ENOMEM;
     }
     pthread_mutex_init(&q->lock, NULL);
-    q->head = NULL;
-    q->tail = NULL;
+    q->list.head = NULL;
     au64_store_relaxed(&q->length, 0);
     *out = (struct gq *)(void *)q;
     return 0;
@@ -74,12 +73,7 @@ static inline void gq_mutex_destroy(struct gq *queue) {
 /* Appends a chain whose last link is NULL. */
 SY_INLINE void gq_mutex_append(struct gq_mutex *q, struct sy_node *first, struct sy_node *last, size_t n) {
     pthread_mutex_lock(&q->lock);
-    if (q->head) {
-        sy_node_link(q->tail, first);
-    } else {
-        q->head = first;
-    }
-    q->tail = last;
+    node_list_append(&q->list, first, last);
     uint64_t length = au64_load_relaxed(&q->length); /* [1] */
     au64_store_relaxed(&q->length, length + n);      /* [2] */
     pthread_mutex_unlock(&q->lock);
@@ -96,28 +90,19 @@ SY_INLINE enum gq_status gq_mutex_push_batch(struct gq *queue, struct sy_node *c
     if (n == 0) {
         return GQ_OK;
     }
-    for (size_t i = 0; i + 1 < n; i++) {
-        sy_node_link(items[i], items[i + 1]);
-    }
-    sy_node_link(items[n - 1], NULL);
+    node_chain(items, n);
     gq_mutex_append(gq_mutex_of(queue), items[0], items[n - 1], n);
     return GQ_OK;
 }
 
 SY_INLINE enum gq_status gq_mutex_pop_batch(struct gq *queue, struct sy_node **items, size_t max, size_t *got) {
     struct gq_mutex *q = gq_mutex_of(queue);
-    size_t n = 0;
     *got = 0;
     if (au64_load_relaxed(&q->length) == 0) { /* [3] */
         return GQ_EMPTY;
     }
     pthread_mutex_lock(&q->lock);
-    struct sy_node *node = q->head;
-    while (node && n < max) {
-        items[n++] = node;
-        node = sy_node_next(node);
-    }
-    q->head = node;
+    size_t n = node_list_take(&q->list, items, max);
     uint64_t length = au64_load_relaxed(&q->length); /* [1] */
     au64_store_relaxed(&q->length, length - n);      /* [2] */
     pthread_mutex_unlock(&q->lock);
