@@ -5,11 +5,13 @@
 #ifndef STEALYARD_QUEUES_GQ_LIST_H
 #define STEALYARD_QUEUES_GQ_LIST_H
 
+#include "queues/gq_ms.h"
 #include "queues/gq_mutex.h"
 #include "queues/gq_vyukov.h"
 
 #define GQ_LIST(GQ)                                                                                                    \
     GQ(gq_mutex)                                                                                                       \
-    GQ(gq_vyukov)
+    GQ(gq_vyukov)                                                                                                      \
+    GQ(gq_ms)
 
 #endif
