@@ -5,7 +5,8 @@
 #include "stress/gq_items.h"
 #include "stress/threads.h"
 
-#define BATCH_MAX 32
+#define BATCH_MAX 32 /* of a crowd, and of every pop */
+#define PUSH_MAX 300 /* of solo_push */
 
 /* The model: the items between `out` and `in` are inside, in this order. */
 struct solo {
@@ -25,8 +26,9 @@ static inline void solo_look(const struct solo *s) {
 
 /* Pushes the next n items, as a batch but for a single one; returns how many went in: the first of them. */
 static inline size_t solo_push(struct solo *s, size_t n) {
-    struct sy_node **batch = malloc((n + 1) * sizeof *batch);
+    struct sy_node *batch[PUSH_MAX];
     size_t done = 0;
+    CHECK(n <= PUSH_MAX);
     n = n < s->count - s->in ? n : s->count - s->in;
     for (size_t i = 0; i < n; i++) {
         batch[i] = dirty(&s->items[s->in + i]);
@@ -34,7 +36,6 @@ static inline size_t solo_push(struct solo *s, size_t n) {
     enum gq_status status =
         n == 1 ? s->ops->push(s->queue, batch[0]) : s->ops->push_batch(s->queue, batch, n, &done);
     done = n == 1 ? status == GQ_OK : done;
-    free(batch);
     CHECK(done <= n && status == (done == n ? GQ_OK : GQ_FULL));
     s->in += done;
     s->settled = s->settled && done == 0;

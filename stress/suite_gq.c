@@ -47,8 +47,8 @@ static void alone(size_t variant) {
 static void batches_of_every_size(size_t variant) {
     const struct gq_ops *ops = implementations[variant];
     for (size_t i = 0; i < SHAPES; i++) {
-        struct solo s = solo_begin(ops, &shapes[i], 301 * 310);
-        for (size_t n = 0; n <= 300; n++) {
+        struct solo s = solo_begin(ops, &shapes[i], (PUSH_MAX + 1) * (PUSH_MAX + 10));
+        for (size_t n = 0; n <= PUSH_MAX; n++) {
             size_t before = solo_push(&s, n % 7), room = shapes[i].capacity > before ? shapes[i].capacity - before : 0;
             rest(ops);
             size_t done = solo_push(&s, n);

@@ -11,12 +11,15 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include <malloc.h>
+
 #include "queues/atomics.h"
 #include "support.h"
 
 static _Thread_local uint64_t support_alloc_made;              /* by this thread */
 static _Thread_local uint64_t support_alloc_left = UINT64_MAX; /* that still succeed on this thread */
 static struct ai64 support_alloc_balance;                      /* allocations not freed, of the whole process */
+static struct ai64 support_alloc_size;                         /* their bytes */
 
 /* Allocations that the calling thread made so far. */
 static inline uint64_t support_alloc_count(void) {
@@ -26,6 +29,15 @@ static inline uint64_t support_alloc_count(void) {
 /* Allocations of the whole process that are not freed. */
 static inline int64_t support_alloc_live(void) {
     return ai64_load_relaxed(&support_alloc_balance);
+}
+
+/* Their bytes, as far as they are counted: not under a sanitizer. */
+static inline int64_t support_alloc_bytes(void) {
+    return ai64_load_relaxed(&support_alloc_size);
+}
+
+static inline bool support_alloc_knows_bytes(void) {
+    return !SUPPORT_SANITIZED;
 }
 
 static inline bool support_alloc_can_fail(void) {
@@ -80,6 +92,7 @@ static bool support_alloc_allowed(void) {
 
 static void *support_alloc_counted(void *memory) {
     ai64_fetch_add_relaxed(&support_alloc_balance, memory != NULL);
+    ai64_fetch_add_relaxed(&support_alloc_size, (int64_t)malloc_usable_size(memory));
     return memory;
 }
 
@@ -95,7 +108,13 @@ void *realloc(void *memory, size_t size) {
     if (!memory) {
         return malloc(size);
     }
-    return support_alloc_allowed() ? __libc_realloc(memory, size) : NULL;
+    if (!support_alloc_allowed()) {
+        return NULL;
+    }
+    int64_t before = (int64_t)malloc_usable_size(memory);
+    void *after = __libc_realloc(memory, size);
+    ai64_fetch_add_relaxed(&support_alloc_size, after ? (int64_t)malloc_usable_size(after) - before : 0);
+    return after;
 }
 
 void *memalign(size_t alignment, size_t size) {
@@ -113,6 +132,7 @@ int posix_memalign(void **out, size_t alignment, size_t size) {
 
 void free(void *memory) {
     ai64_fetch_sub_relaxed(&support_alloc_balance, memory != NULL);
+    ai64_fetch_sub_relaxed(&support_alloc_size, (int64_t)malloc_usable_size(memory));
     __libc_free(memory);
 }
 
