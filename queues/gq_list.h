@@ -5,6 +5,7 @@
 #ifndef STEALYARD_QUEUES_GQ_LIST_H
 #define STEALYARD_QUEUES_GQ_LIST_H
 
+#include "queues/gq_ck_ring.h"
 #include "queues/gq_ms.h"
 #include "queues/gq_mutex.h"
 #include "queues/gq_scq.h"
@@ -14,6 +15,7 @@
     GQ(gq_mutex)                                                                                                       \
     GQ(gq_vyukov)                                                                                                      \
     GQ(gq_ms)                                                                                                          \
+    GQ(gq_ck_ring)                                                                                                     \
     GQ(gq_scq)
 
 #endif

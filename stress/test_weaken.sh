@@ -10,17 +10,18 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 compiler=${CC:-cc}
 
-if ! pkg-config --exists liburcu-qsbr; then
-    echo "SKIP: liburcu is missing (Debian: apt-get install liburcu-dev)"
+if ! pkg-config --exists liburcu-qsbr ck; then
+    echo "SKIP: liburcu or Concurrency Kit is missing (Debian: apt-get install liburcu-dev libck-dev)"
     exit 77
 fi
 read -ra urcu <<<"$(pkg-config --cflags --libs liburcu-qsbr)"
+read -ra ck <<<"$(pkg-config --cflags-only-I ck)"
 
 # build <suite> <program> [flag...]
 build() {
     local suite=$1 program=$2
     shift 2
-    "$compiler" -std=gnu11 -O1 -g -I. -fsanitize=thread "$@" "stress/$suite.c" executor/sync/*.c -o "$program" \
+    "$compiler" -std=gnu11 -O1 -g -I. -fsanitize=thread "${ck[@]}" "$@" "stress/$suite.c" executor/sync/*.c -o "$program" \
         "${urcu[@]}" -pthread -lm
 }
 
@@ -57,6 +58,7 @@ expect() {
 for what in clean race; do
     expect $what suite_dq dq_chase_lev/growth_under_theft dq_
     expect $what suite_dq dq_chase_lev/exactly_once dq_
+    expect $what suite_gq gq_ck_ring/exactly_once gq_runs.h
     expect $what unit_atomics release_is_seen_by_acquire unit_atomics.c
     expect $what unit_semaphore threads_never_hold_more_than_there_are unit_semaphore.c
     expect $what unit_notify a_permit_hands_over_what_was_done unit_notify.c

@@ -8,11 +8,11 @@ packages=(
     "required|ninja|ninja-build|ninja-build|ninja|ninja|the build"
     "required|pkg-config|pkg-config|pkgconf-pkg-config|pkgconf|pkg-config|the build"
     "required|@urcu-qsbr.h|liburcu-dev|userspace-rcu-devel|liburcu|liburcu|memory reclamation"
+    "required|@ck_ring.h|libck-dev|ck-devel|-|concurrencykit|the queues gq_ck_*"
     "required|%scipy %matplotlib %jinja2 %jsonschema|python3 python3-scipy python3-matplotlib python3-jinja2 \
 python3-jsonschema|python3 python3-scipy python3-matplotlib python3-jinja2 python3-jsonschema|python python-scipy \
 python-matplotlib python-jinja python-jsonschema|scipy python-matplotlib|statistics, report"
     "optional|clang|clang|clang|clang|llvm|the second compiler: its half of test_warnings"
-    "optional|@ck_ring.h|libck-dev|ck-devel|-|concurrencykit|Concurrency Kit"
     "optional|@benchmark/benchmark.h|libbenchmark-dev|google-benchmark-devel|benchmark|google-benchmark|bench micro"
     "optional|@concurrentqueue/concurrentqueue.h|libconcurrentqueue-dev|-|-|-|bench micro's peer moodycamel"
     "optional|@boost/lockfree/queue.hpp|libboost-dev|boost-devel|boost|boost|bench micro's peer Boost.Lockfree"
