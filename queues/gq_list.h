@@ -9,10 +9,12 @@
 #include "queues/gq_ms.h"
 #include "queues/gq_mutex.h"
 #include "queues/gq_scq.h"
+#include "queues/gq_sharded.h"
 #include "queues/gq_vyukov.h"
 
 #define GQ_LIST(GQ)                                                                                                    \
     GQ(gq_mutex)                                                                                                       \
+    GQ(gq_sharded)                                                                                                     \
     GQ(gq_vyukov)                                                                                                      \
     GQ(gq_ms)                                                                                                          \
     GQ(gq_ck_ring)                                                                                                     \

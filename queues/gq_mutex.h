@@ -43,7 +43,7 @@
 struct gq_mutex {
     SY_ALIGNAS(SY_CACHE_LINE) pthread_mutex_t lock; /* guards the list and the items' links */
     struct node_list list;
-    SY_ALIGNAS(SY_CACHE_LINE) struct au64 length;   /* written under the lock */
+    SY_ALIGNAS(SY_CACHE_LINE) struct au64 length; /* written under the lock */
 };
 
 SY_INLINE struct gq_mutex *gq_mutex_of(struct gq *queue) {
