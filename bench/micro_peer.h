@@ -101,7 +101,11 @@ template <class Adapter> struct Peer {
                                            .order = peer_order,                                                        \
                                            .progress = "",                                                             \
                                            .reclamation = "",                                                          \
+                                           .cost = "",                                                                 \
+                                           .caveat = nullptr,                                                          \
                                            .bounded = false,                                                           \
+                                           .reclaims = false,                                                          \
+                                           .allocates = false,                                                         \
                                            .create = Peer<Adapter>::Create,                                            \
                                            .destroy = Peer<Adapter>::Destroy,                                          \
                                            .attach = Peer<Adapter>::Attach,                                            \

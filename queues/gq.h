@@ -12,7 +12,7 @@
  * | push        | any number                                         | GQ_OK, or GQ_FULL: the item is not inside        |
  * | push_batch  | any number                                         | the first *pushed of n items went in, in order;  |
  * |             |                                                    | GQ_OK if all did, GQ_FULL if not                 |
- * | pop_batch   | any number                                         | GQ_OK with 1..max items, GQ_EMPTY, or GQ_RETRY   |
+ * | pop_batch   | any number; max is at least 1                      | GQ_OK with 1..max items, GQ_EMPTY, or GQ_RETRY   |
  * | is_empty    | any number                                         | one load; never "empty" after a push that        |
  * |             |                                                    | happened before; may say "not empty" of an empty |
  * |             |                                                    | one until a pop that nobody disturbs said EMPTY  |

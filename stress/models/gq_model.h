@@ -177,7 +177,8 @@ static void drain(void) {
             }
         }
     }
-    while (pop_some(POPPERS, &status) > 0) {
+    for (int i = 0; i < 16 && status != GQ_EMPTY; i++) {
+        pop_some(POPPERS, &status);
     }
     assert(status == GQ_EMPTY && ops->is_empty(queue));
     for (int i = 0; i < PRODUCERS; i++) {
