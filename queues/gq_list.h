@@ -7,7 +7,9 @@
 
 #include "queues/gq_array_asym.h"
 #include "queues/gq_ck_ring.h"
+#include "queues/gq_faa_array.h"
 #include "queues/gq_injector.h"
+#include "queues/gq_lprq.h"
 #include "queues/gq_ms.h"
 #include "queues/gq_mutex.h"
 #include "queues/gq_scq.h"
@@ -25,6 +27,8 @@
     GQ(gq_urcu_lf)                                                                                                     \
     GQ(gq_ck_ring)                                                                                                     \
     GQ(gq_injector)                                                                                                    \
+    GQ(gq_faa_array)                                                                                                   \
+    GQ(gq_lprq)                                                                                                        \
     GQ(gq_scq)                                                                                                         \
     GQ(gq_array_asym)
 
