@@ -13,17 +13,17 @@
 #include <unistd.h>
 #endif
 
-#ifndef GQ_ARRAY_ASYM_ID_BITS
-#define GQ_ARRAY_ASYM_ID_BITS 16 /* 65,536 segments at most */
+#ifndef GQ_ARRAY_ASYM_BITS
+#define GQ_ARRAY_ASYM_BITS 26 /* 67,108,864 slots at most */
 #endif
-#define GQ_ARRAY_ASYM_SEGMENTS ((uint64_t)1 << GQ_ARRAY_ASYM_ID_BITS)
+#define GQ_ARRAY_ASYM_SLOTS ((uint64_t)1 << GQ_ARRAY_ASYM_BITS)
 #define GQ_ARRAY_ASYM_SEGMENT 1024 /* slots, two pages; by default */
 #define GQ_ARRAY_ASYM_WARM 64      /* segments that keep their pages while nobody uses them */
 #define GQ_ARRAY_ASYM_CLAIM 64     /* slots claimed at once, at most */
 #define GQ_ARRAY_ASYM_PATIENCE 64  /* attempts before the pusher of the oldest item is taken to be stalled */
 
-#define GQ_ARRAY_ASYM_NOTHING ((uint64_t)1)       /* in tail: a pop found nothing here */
-#define GQ_ARRAY_ASYM_RETIRED GQ_ARRAY_ASYM_SEGMENTS /* in a directory entry: the bit above the id */
+#define GQ_ARRAY_ASYM_NOTHING ((uint64_t)1)         /* in tail: a pop found nothing here */
+#define GQ_ARRAY_ASYM_RETIRED GQ_ARRAY_ASYM_SLOTS   /* in a directory entry: above any id */
 
 /* The low bits of a stall; the others are its number, which no other has. */
 enum { GQ_ARRAY_ASYM_OVER, GQ_ARRAY_ASYM_SUSPECT, GQ_ARRAY_ASYM_SKIPPED, GQ_ARRAY_ASYM_CROSSED };
@@ -35,10 +35,10 @@ struct gq_array_asym {
     unsigned bits;                                 /* of a slot's index in its segment */
     bool registered;                               /* for asym.h */
     bool whole_pages;                              /* segments are, so that their pages can be given back */
-    struct au64 *directory;                        /* entries, by segment number modulo their number */
+    struct au64 *directory;                        /* where the segments are */
     struct aptr *slots;                            /* of all segments, by id */
     struct au64 *stalls;                           /* one for each slot; pages that nobody stalled on are never touched */
-    struct au64 *vacant;                           /* a bit for each id that no segment number has */
+    struct au64 *taken;                            /* a bit for each id that a segment has */
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 stall_number; /* of the last stall */
 };
 
@@ -59,56 +59,69 @@ SY_INLINE uint64_t gq_array_asym_index(const struct gq_array_asym *q, uint64_t p
     return position & (gq_array_asym_size(q) - 1);
 }
 
-/* A directory entry: segment number `segment` has id 0; an id is added to it. The entries of a cell only ever grow. */
-SY_INLINE uint64_t gq_array_asym_entry(uint64_t segment) {
-    return ((segment >> GQ_ARRAY_ASYM_ID_BITS) + 1) << (GQ_ARRAY_ASYM_ID_BITS + 1);
+SY_INLINE uint64_t gq_array_asym_ids(const struct gq_array_asym *q) {
+    return GQ_ARRAY_ASYM_SLOTS >> q->bits;
 }
 
-SY_INLINE struct au64 *gq_array_asym_cell(struct gq_array_asym *q, uint64_t segment) {
-    return &q->directory[segment & (GQ_ARRAY_ASYM_SEGMENTS - 1)];
+/*
+ * The directory is a ring with a cell for each segment of GQ_ARRAY_ASYM_SLOTS positions. What the cell of a position
+ * holds if the position's segment has id 0; an id is added to it. What a cell holds only ever grows.
+ */
+SY_INLINE uint64_t gq_array_asym_entry(uint64_t position) {
+    return ((position >> GQ_ARRAY_ASYM_BITS) + 1) << (GQ_ARRAY_ASYM_BITS + 1);
 }
 
-/* The slots of a segment; NULL if it is not there (not yet, or not any more). */
-SY_INLINE struct aptr *gq_array_asym_find(struct gq_array_asym *q, uint64_t segment) {
-    uint64_t id = au64_load_acquire(gq_array_asym_cell(q, segment)) - gq_array_asym_entry(segment); /* D1 */
-    return id < GQ_ARRAY_ASYM_SEGMENTS ? q->slots + (id << q->bits) : NULL;
+SY_INLINE struct au64 *gq_array_asym_cell(struct gq_array_asym *q, uint64_t position) {
+    return &q->directory[(position & (GQ_ARRAY_ASYM_SLOTS - 1)) >> q->bits];
 }
 
+/* The slot of a position; NULL if its segment is not there (not yet, or not any more). */
+SY_INLINE struct aptr *gq_array_asym_find(struct gq_array_asym *q, uint64_t position) {
+    uint64_t id = au64_load_acquire(gq_array_asym_cell(q, position)) - gq_array_asym_entry(position); /* D1 */
+    return id < GQ_ARRAY_ASYM_RETIRED ? q->slots + (id << q->bits) + gq_array_asym_index(q, position) : NULL;
+}
+
+/* An id that no segment has; as many as there are if there is none. */
 static inline uint64_t gq_array_asym_take_id(struct gq_array_asym *q) {
-    for (uint64_t w = 0; w < (GQ_ARRAY_ASYM_SEGMENTS + 63) / 64; w++) {
-        uint64_t bits = au64_load_relaxed(&q->vacant[w]); /* V1 */
-        while (bits) {
-            if (au64_cas_acquire(&q->vacant[w], &bits, bits & (bits - 1))) { /* V2 */
-                return w * 64 + (uint64_t)__builtin_ctzll(bits);
+    uint64_t ids = gq_array_asym_ids(q);
+    for (uint64_t w = 0; w < (ids + 63) / 64; w++) {
+        uint64_t taken = au64_load_relaxed(&q->taken[w]); /* V1 */
+        while (taken != UINT64_MAX) {
+            uint64_t bit = (uint64_t)__builtin_ctzll(~taken);
+            if (w * 64 + bit >= ids) {
+                break;
+            }
+            if (au64_cas_acquire(&q->taken[w], &taken, taken | (uint64_t)1 << bit)) { /* V2 */
+                return w * 64 + bit;
             }
         }
     }
-    return GQ_ARRAY_ASYM_SEGMENTS;
+    return ids;
 }
 
 SY_INLINE void gq_array_asym_give_id(struct gq_array_asym *q, uint64_t id) {
-    au64_fetch_or_release(&q->vacant[id / 64], (uint64_t)1 << id % 64); /* V3 */
+    au64_fetch_and_release(&q->taken[id / 64], ~((uint64_t)1 << id % 64)); /* V3 */
 }
 
-/* Gives empty slots to a segment number, or finds that another thread did. False: there is no room. */
-static __attribute__((noinline)) bool gq_array_asym_install(struct gq_array_asym *q, uint64_t segment) {
-    struct au64 *cell = gq_array_asym_cell(q, segment);
+/* Gives empty slots to a position's segment, or finds that another thread did. False: there is no room. */
+static __attribute__((noinline)) bool gq_array_asym_install(struct gq_array_asym *q, uint64_t position) {
+    struct au64 *cell = gq_array_asym_cell(q, position);
     uint64_t seen = au64_load_acquire(cell); /* D1 */
-    if (seen >= gq_array_asym_entry(segment)) {
+    if (seen >= gq_array_asym_entry(position)) {
         return true; /* it is there; or it is gone, and the caller's position is of the past */
     }
     if (seen != 0 && !(seen & GQ_ARRAY_ASYM_RETIRED)) {
         return false; /* the segment of a round ago is in use */
     }
     uint64_t id = gq_array_asym_take_id(q);
-    if (id == GQ_ARRAY_ASYM_SEGMENTS) {
+    if (id == gq_array_asym_ids(q)) {
         return false;
     }
     struct aptr *slots = q->slots + (id << q->bits);
     for (uint64_t i = 0; i < gq_array_asym_size(q); i++) {
         aptr_store_relaxed(&slots[i], NULL); /* S0 */
     }
-    if (!au64_cas_release(cell, &seen, gq_array_asym_entry(segment) + id)) { /* D2 */
+    if (!au64_cas_release(cell, &seen, gq_array_asym_entry(position) + id)) { /* D2 */
         gq_array_asym_give_id(q, id);
     }
     return true;
@@ -125,10 +138,10 @@ static inline void gq_array_asym_purge(struct gq_array_asym *q, uint64_t id) {
 }
 
 /* Every position of the segment was taken or skipped, and no pusher writes to it any more. */
-static __attribute__((noinline)) void gq_array_asym_retire(struct gq_array_asym *q, uint64_t segment) {
-    struct au64 *cell = gq_array_asym_cell(q, segment);
-    uint64_t id = au64_load_relaxed(cell) - gq_array_asym_entry(segment);             /* D3 */
-    au64_store_relaxed(cell, gq_array_asym_entry(segment) + GQ_ARRAY_ASYM_RETIRED); /* D4 */
+static __attribute__((noinline)) void gq_array_asym_retire(struct gq_array_asym *q, uint64_t position) {
+    struct au64 *cell = gq_array_asym_cell(q, position);
+    uint64_t id = au64_load_relaxed(cell) - gq_array_asym_entry(position);             /* D3 */
+    au64_store_relaxed(cell, gq_array_asym_entry(position) + GQ_ARRAY_ASYM_RETIRED); /* D4 */
     gq_array_asym_purge(q, id);
     gq_array_asym_give_id(q, id);
 }
@@ -152,9 +165,9 @@ SY_INLINE bool gq_array_asym_stall_end(struct gq_array_asym *q, struct au64 *sta
     return ended;
 }
 
-/* The head has left a segment: retires it, or leaves that to a pusher that may still write to it. */
-static __attribute__((noinline)) void gq_array_asym_cross(struct gq_array_asym *q, uint64_t segment) {
-    struct aptr *slots = gq_array_asym_find(q, segment);
+/* The head has left a position's segment: retires it, or leaves that to a pusher that may still write to it. */
+static __attribute__((noinline)) void gq_array_asym_cross(struct gq_array_asym *q, uint64_t position) {
+    struct aptr *slots = gq_array_asym_find(q, position - gq_array_asym_index(q, position));
     for (uint64_t i = 0; i < gq_array_asym_size(q) && au64_load_relaxed(&q->stalled); i++) { /* C3 */
         struct au64 *stall = gq_array_asym_stall(q, &slots[i]);
         uint64_t seen = au64_load_acquire(stall); /* T5 */
@@ -162,7 +175,7 @@ static __attribute__((noinline)) void gq_array_asym_cross(struct gq_array_asym *
             return;
         }
     }
-    gq_array_asym_retire(q, segment);
+    gq_array_asym_retire(q, position);
 }
 
 /* Moves the head from `from` to `to`, in the same segment or the start of the next. */
@@ -172,7 +185,7 @@ SY_INLINE bool gq_array_asym_advance(struct gq_array_asym *q, uint64_t from, uin
         return false;
     }
     if (gq_array_asym_index(q, to) == 0) {
-        gq_array_asym_cross(q, from >> q->bits);
+        gq_array_asym_cross(q, from);
     }
     return true;
 }
@@ -197,7 +210,7 @@ static __attribute__((noinline)) bool gq_array_asym_settle(struct gq_array_asym 
             break;
         case GQ_ARRAY_ASYM_CROSSED:
             gq_array_asym_stall_end(q, stall, seen);
-            gq_array_asym_cross(q, position >> q->bits);
+            gq_array_asym_cross(q, position);
             return true;
         default:
             return false;
@@ -264,20 +277,18 @@ SY_INLINE uint64_t gq_array_asym_claim(struct gq_array_asym *q, uint64_t wanted,
                                        struct aptr **slots) {
     uint64_t tail = au64_load_relaxed(&q->tail); /* E1 */
     for (;;) {
-        uint64_t at = tail >> 1, index = gq_array_asym_index(q, at);
-        struct aptr *segment = gq_array_asym_find(q, at >> q->bits);
-        if (__builtin_expect(!segment, 0)) {
-            if (!gq_array_asym_install(q, at >> q->bits)) {
+        *position = tail >> 1;
+        *slots = gq_array_asym_find(q, *position);
+        if (__builtin_expect(!*slots, 0)) {
+            if (!gq_array_asym_install(q, *position)) {
                 return 0;
             }
             tail = au64_load_relaxed(&q->tail); /* E1 */
             continue;
         }
-        uint64_t room = gq_array_asym_size(q) - index;
+        uint64_t room = gq_array_asym_size(q) - gq_array_asym_index(q, *position);
         uint64_t n = wanted < room ? wanted : room;
-        if (au64_cas_relaxed(&q->tail, &tail, (at + n) << 1)) { /* E2 */
-            *position = at;
-            *slots = segment + index;
+        if (au64_cas_relaxed(&q->tail, &tail, (*position + n) << 1)) { /* E2 */
             return n;
         }
     }
@@ -358,23 +369,22 @@ SY_INLINE bool gq_array_asym_settle_empty(struct gq_array_asym *q, uint64_t head
 SY_INLINE enum gq_status gq_array_asym_try_pop(struct gq_array_asym *q, struct sy_node **items, size_t max, size_t *got,
                                                bool skip) {
     uint64_t head = au64_load_acquire(&q->head); /* H1 */
-    uint64_t index = gq_array_asym_index(q, head);
-    struct aptr *slots = gq_array_asym_find(q, head >> q->bits);
-    uint64_t room = gq_array_asym_size(q) - index;
-    uint64_t filled = slots ? gq_array_asym_read(slots + index, room, items, max, got) : 0;
+    struct aptr *slots = gq_array_asym_find(q, head);
+    uint64_t room = gq_array_asym_size(q) - gq_array_asym_index(q, head);
+    uint64_t filled = slots ? gq_array_asym_read(slots, room, items, max, got) : 0;
     if (filled == 0) {
         *got = 0;
         if (gq_array_asym_settle_empty(q, head)) {
             return GQ_EMPTY;
         }
         if (skip && slots) {
-            gq_array_asym_skip(q, head, slots + index);
+            gq_array_asym_skip(q, head, slots);
         }
         return GQ_RETRY;
     }
     asym_light(q->registered); /* F1 */
     if (__builtin_expect(au64_load_relaxed(&q->stalled) != 0, 0) && /* C3 */
-        !gq_array_asym_confirm(q, head, slots + index)) {
+        !gq_array_asym_confirm(q, head, slots)) {
         *got = 0;
     } else if (!gq_array_asym_advance(q, head, head + filled)) {
         *got = 0;
@@ -443,10 +453,11 @@ static inline void gq_array_asym_unmap(void *space, size_t bytes) {
 
 static inline void gq_array_asym_destroy(struct gq *queue) {
     struct gq_array_asym *q = gq_array_asym_of(queue);
-    gq_array_asym_unmap(q->slots, GQ_ARRAY_ASYM_SEGMENTS * sizeof *q->slots << q->bits);
-    gq_array_asym_unmap(q->stalls, GQ_ARRAY_ASYM_SEGMENTS * sizeof *q->stalls << q->bits);
-    gq_array_asym_unmap(q->directory, GQ_ARRAY_ASYM_SEGMENTS * sizeof *q->directory);
-    free(q->vacant);
+    uint64_t ids = gq_array_asym_ids(q);
+    gq_array_asym_unmap(q->slots, GQ_ARRAY_ASYM_SLOTS * sizeof *q->slots);
+    gq_array_asym_unmap(q->stalls, GQ_ARRAY_ASYM_SLOTS * sizeof *q->stalls);
+    gq_array_asym_unmap(q->directory, ids * sizeof *q->directory);
+    gq_array_asym_unmap(q->taken, (ids + 63) / 64 * sizeof *q->taken);
     free(q);
 }
 
@@ -458,7 +469,6 @@ static inline int gq_array_asym_create(struct gq **out, const struct gq_config *
     if (!q) {
         return -ENOMEM;
     }
-    size_t words = (GQ_ARRAY_ASYM_SEGMENTS + 63) / 64;
     uint64_t first = config->first & (UINT64_MAX >> 2); /* so that there is room for as many again */
     q->bits = (unsigned)__builtin_ctzll(config->segment ? config->segment : GQ_ARRAY_ASYM_SEGMENT);
     q->registered = asym_register();
@@ -467,17 +477,14 @@ static inline int gq_array_asym_create(struct gq **out, const struct gq_config *
     au64_store_relaxed(&q->head, first);
     au64_store_relaxed(&q->stalled, 0);
     au64_store_relaxed(&q->stall_number, 0);
-    q->slots = (struct aptr *)gq_array_asym_map(GQ_ARRAY_ASYM_SEGMENTS * sizeof *q->slots << q->bits);
-    q->stalls = (struct au64 *)gq_array_asym_map(GQ_ARRAY_ASYM_SEGMENTS * sizeof *q->stalls << q->bits);
-    q->directory = (struct au64 *)gq_array_asym_map(GQ_ARRAY_ASYM_SEGMENTS * sizeof *q->directory);
-    q->vacant = (struct au64 *)malloc(words * sizeof *q->vacant);
-    if (!q->slots || !q->stalls || !q->directory || !q->vacant) {
+    uint64_t ids = gq_array_asym_ids(q);
+    q->slots = (struct aptr *)gq_array_asym_map(GQ_ARRAY_ASYM_SLOTS * sizeof *q->slots);
+    q->stalls = (struct au64 *)gq_array_asym_map(GQ_ARRAY_ASYM_SLOTS * sizeof *q->stalls);
+    q->directory = (struct au64 *)gq_array_asym_map(ids * sizeof *q->directory);
+    q->taken = (struct au64 *)gq_array_asym_map((ids + 63) / 64 * sizeof *q->taken);
+    if (!q->slots || !q->stalls || !q->directory || !q->taken) {
         gq_array_asym_destroy((struct gq *)(void *)q);
         return -ENOMEM;
-    }
-    for (size_t w = 0; w < words; w++) {
-        uint64_t ids = GQ_ARRAY_ASYM_SEGMENTS - w * 64;
-        au64_store_relaxed(&q->vacant[w], ids < 64 ? ((uint64_t)1 << ids) - 1 : UINT64_MAX);
     }
     *out = (struct gq *)(void *)q;
     return 0;

@@ -3,7 +3,7 @@
  * and asym.h argues that the pair is as good as two full ones. A pop is one attempt and has no patience, so that every
  * run in which a pusher is slower than a popper goes through the skipping. There are four segments of two slots.
  */
-#define GQ_ARRAY_ASYM_ID_BITS 2
+#define GQ_ARRAY_ASYM_BITS 3
 
 #include "gq_model.h"
 #include "queues/gq_array_asym.h"
