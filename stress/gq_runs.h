@@ -109,7 +109,8 @@ struct crowd {
     void (*before_push)(uint64_t *random); /* on the producer's thread, NULL: nothing; may make the push say GQ_FULL */
     struct gq *queue;                      /* from here on: by crowd_begin */
     struct item *items;
-    struct au64 taken;
+    struct au64 finished; /* producers that have pushed everything */
+    struct au32 over;     /* after that a pop said "empty": no more will come, and crowd_end tells what is missing */
 };
 
 static inline void crowd_begin(struct crowd *crowd, const struct gq_config *config) {
@@ -168,12 +169,14 @@ static inline void crowd_produce(struct crowd *crowd, size_t producer) {
         crowd_push(crowd, mine + i, n, &random);
         i += n;
     }
+    au64_fetch_add_release(&crowd->finished, 1);
 }
 
 /* One pop; `last` has the last sequence that this consumer saw of each producer. */
 static inline void crowd_pop(struct crowd *crowd, size_t *last, uint64_t *random) {
     struct sy_node *batch[BATCH_MAX];
     size_t max = crowd->batches ? 1 + check_random(random) % BATCH_MAX : 1, got = 0;
+    bool all_pushed = au64_load_acquire(&crowd->finished) == crowd->producers;
     rest(crowd->ops);
     enum gq_status status = crowd->ops->pop_batch(crowd->queue, batch, max, &got);
     CHECK(status == GQ_OK || status == GQ_EMPTY || status == GQ_RETRY);
@@ -186,22 +189,19 @@ static inline void crowd_pop(struct crowd *crowd, size_t *last, uint64_t *random
         CHECK(!keeps_order(crowd->ops) || item->sequence > last[item->producer]);
         last[item->producer] = item->sequence;
     }
-    au64_fetch_add_relaxed(&crowd->taken, got);
-    if (got == 0) {
+    if (all_pushed && status == GQ_EMPTY) {
+        au32_store_relaxed(&crowd->over, 1);
+    } else if (got == 0) {
         sched_yield();
     }
 }
 
-static inline bool crowd_is_done(struct crowd *crowd) {
-    return au64_load_relaxed(&crowd->taken) >= crowd->producers * crowd->each;
-}
-
-/* Until everything is out, or `pops` times. */
+/* Until nothing is left, or `pops` times. */
 static inline void crowd_consume(struct crowd *crowd, size_t consumer, size_t pops) {
     uint64_t random = check_seed() + 1000 + consumer;
     size_t *last = calloc(crowd->producers, sizeof *last);
     CHECK(last != NULL);
-    for (size_t i = 0; i < pops && !crowd_is_done(crowd); i++) {
+    for (size_t i = 0; i < pops && !au32_load_relaxed(&crowd->over); i++) {
         crowd_pop(crowd, last, &random);
     }
     free(last);

@@ -133,6 +133,7 @@ static bool park_sleep(struct parking *p) {
 static void park_take(struct parking *p) {
     struct sy_node *node;
     size_t got = 0;
+    CHECK(!p->ops->is_empty(p->queue));
     while (p->ops->pop_batch(p->queue, &node, 1, &got) != GQ_OK) {
         sched_yield();
     }

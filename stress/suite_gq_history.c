@@ -40,7 +40,7 @@ static void record(struct recording *r, size_t index, enum history_kind kind, si
 
 static void record_push(struct recording *r, size_t index, size_t value) {
     uint64_t invoked = moment(r);
-    if (r->ops->push(r->queue, dirty(&r->items[value])) == GQ_OK) {
+    if ((r->items[value].producer = index, r->ops->push(r->queue, dirty(&r->items[value]))) == GQ_OK) {
         record(r, index, HISTORY_PUSH, value, invoked, moment(r));
     }
 }

@@ -7,11 +7,15 @@
 #include "stress/gq_runs.h"
 #include "stress/support_alloc.h"
 
-/* Frees may come later, on another thread. The watchdog bounds the wait. */
-static void expect_live_at_most(const struct gq_ops *ops, int64_t most) {
-    while (support_alloc_live() > most) {
+/* `count` is support_alloc_live or support_alloc_bytes. Frees may come later, on another thread. */
+static void expect_at_most(const struct gq_ops *ops, int64_t (*count)(void), int64_t most) {
+    int64_t deadline_ns = check_now_ns() + INT64_C(5000000000);
+    while (count() > most && check_now_ns() < deadline_ns) {
         rest(ops);
         sched_yield();
+    }
+    if (count() > most) {
+        check_fail(__FILE__, __LINE__, "%" PRId64 " are live, %" PRId64 " would be right", count(), most);
     }
 }
 
@@ -41,7 +45,7 @@ static void destroyed_with_items_left(size_t variant) {
                 abandon(ops, &config, fill, left);
             }
         }
-        expect_live_at_most(ops, live + 8); /* no more than threads of the process's own may hold */
+        expect_at_most(ops, support_alloc_live, live + 8); /* no more than threads of the process's own may hold */
     }
 }
 
@@ -77,7 +81,7 @@ static void threads_leave_nothing(size_t variant) {
         }
         live = i == threads / 4 ? support_alloc_live() : live;
     }
-    expect_live_at_most(ops, live + (int64_t)threads / 4);
+    expect_at_most(ops, support_alloc_live, live + (int64_t)threads / 4);
     solo_end(&s);
 }
 
@@ -85,6 +89,10 @@ static void created_without_memory(size_t variant) {
     const struct gq_ops *ops = implementations[variant];
     struct gq_config config = {.capacity = 16, .segment = 4, .workers = 2};
     int status = -ENOMEM;
+    if (ops->aborts) {
+        check_skip("%s ends the process without memory", ops->name);
+        return;
+    }
     if (!support_alloc_can_fail()) {
         check_skip("under this sanitizer no allocation can be made to fail");
         return;
@@ -101,7 +109,7 @@ static void created_without_memory(size_t variant) {
         if (queue) {
             ops->destroy(queue);
         }
-        expect_live_at_most(ops, live);
+        expect_at_most(ops, support_alloc_live, live);
     }
 }
 
@@ -124,6 +132,7 @@ static void run_starved(const struct gq_ops *ops, const struct gq_config *config
         solo_push(&s, batch);
         solo_look(&s);
     }
+    support_alloc_fail_after(ops->aborts ? UINT64_MAX : 0);
     for (size_t i = 0; s.in - s.out > full / 2; i++) {
         rest(ops);
         solo_pop(&s, 1 + i % 8);
@@ -135,6 +144,7 @@ static void run_starved(const struct gq_ops *ops, const struct gq_config *config
     solo_drain(&s);
     support_alloc_fail_after(0);
     solo_push(&s, 7);
+    support_alloc_fail_after(ops->aborts ? UINT64_MAX : 0);
     solo_drain(&s);
     support_alloc_fail_after(UINT64_MAX);
     solo_end(&s);
@@ -246,10 +256,7 @@ static void bounded_by_what_is_inside(size_t variant) {
         }
         printf("     %s, segment %zu: %" PRId64 " bytes more while at it, %" PRId64 " after\n", ops->name, segments[i],
                high - before, support_alloc_bytes() - before);
-        while (support_alloc_bytes() > before + constant + each * (int64_t)depth) { /* the watchdog bounds it */
-            rest(ops);
-            sched_yield();
-        }
+        expect_at_most(ops, support_alloc_bytes, before + constant + each * (int64_t)depth);
         detach(ops, queue);
         ops->destroy(queue);
     }

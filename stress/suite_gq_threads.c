@@ -63,7 +63,7 @@ static void brief_consumer(size_t index, void *shared) {
 
 static void poppers_come_and_go_member(size_t index, void *shared) {
     struct passage *p = shared;
-    while (index == 0 && !crowd_is_done(&p->crowd)) {
+    while (index == 0 && !au32_load_relaxed(&p->crowd.over)) {
         threads_run(p->at_once, brief_consumer, p);
     }
     if (index > 0) {
