@@ -39,12 +39,14 @@ static uint64_t outside_spawns(const struct sy_runtime *runtime) {
 void sy_runtime_metrics(const struct sy_runtime *runtime, struct sy_runtime_metrics *out) {
     struct sy_runtime *unlocked = (struct sy_runtime *)(uintptr_t)runtime; /* a lock is no change of the runtime */
     struct blocking *blocking = &unlocked->blocking;
+    enum visit visit = visit_begin(runtime->gq_ops);
+    size_t queued = runtime->gq_ops->length(runtime->global);
+    visit_end(runtime->gq_ops, visit);
     *out = (struct sy_runtime_metrics){
         .outside_spawns = outside_spawns(runtime),
         .outside_wakes = au64_load_relaxed(&runtime->outside_wakes),
         .outside_spills = au64_load_relaxed(&runtime->outside_spills),
-        .global_depth = runtime->gq_ops->length(runtime->global) +
-                        (runtime->overflow ? gq_mutex_ops.length(runtime->overflow) : 0),
+        .global_depth = queued + (runtime->overflow ? gq_mutex_length(runtime->overflow) : 0),
         .live_tasks = live_tasks(unlocked),
     };
     pthread_mutex_lock(&blocking->lock);

@@ -15,7 +15,7 @@
 #include "executor/runtime.h"
 
 SY_INLINE bool park_global_is_empty(const struct sy_runtime *runtime, const struct gq_ops *gq) {
-    return gq->is_empty(runtime->global) && (!runtime->overflow || gq_mutex_is_empty(runtime->overflow));
+    return gq->is_empty(runtime->global) && (!global_may_refuse(gq) || gq_mutex_is_empty(runtime->overflow));
 }
 
 /* What any worker could take. To be believed only behind a full barrier. */

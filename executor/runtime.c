@@ -210,7 +210,7 @@ static int create_queues(struct sy_runtime *runtime) {
     const struct sy_config *config = &runtime->config;
     struct gq_config queue = {.capacity = config->global_capacity, .workers = config->workers};
     int error = runtime->gq_ops->create(&runtime->global, &queue);
-    if (!error && runtime->gq_ops->bounded) {
+    if (!error && global_may_refuse(runtime->gq_ops)) {
         error = gq_mutex_ops.create(&runtime->overflow, &queue);
     }
     return error;
@@ -255,7 +255,10 @@ static struct sy_runtime *allocate(const struct sy_config *config) {
     return runtime;
 }
 
-/* With no thread left. Parts that were never made are told by their zeros. */
+/*
+ * With no thread left. Parts that were never made are told by their zeros. `reclaim` is the deques' and goes after them;
+ * a global queue that reclaims has one of its own, which its destroy ends, so the order of these two does not matter.
+ */
 static void free_runtime(struct sy_runtime *runtime) {
     destroy_workers(runtime);
     if (runtime->driver.ops && runtime->driver.rx) {

@@ -11,6 +11,7 @@
 #include "executor/idle.h"
 #include "executor/owned.h"
 #include "executor/parts.h"
+#include "executor/visit.h"
 #include "queues/gq_mutex.h"
 #include "queues/reclaim.h"
 
@@ -54,6 +55,7 @@ struct worker {
     unsigned global_interval;  /* the knob, or its tuned value */
     unsigned reactor_interval; /* the knob, or less where ticks are long */
     unsigned turn;             /* who comes first at the next interval: see worker.h */
+    bool overflow_turn;        /* the overflow list has the odd one of the next batch */
     bool gave_way;             /* the last yielder let a batch of the global queue pass */
     bool deferred_came;        /* the deferred tasks had a turn since it was theirs at the interval */
     bool searching;            /* holds a searching token of `idle` */
@@ -97,7 +99,7 @@ struct sy_runtime {
     const struct gq_ops *gq_ops;
     const struct dq_ops *dq_ops;
     struct gq *global;
-    struct gq *overflow; /* a gq_mutex beside a bounded global queue; NULL otherwise */
+    struct gq *overflow; /* a gq_mutex beside a global queue that may refuse a push; NULL otherwise */
     bool deque_is_lifo;
     struct worker *workers;
     struct sy_config config;
@@ -128,6 +130,11 @@ extern SY_THREAD_LOCAL struct sy_runtime *blocking_current __attribute__((tls_mo
 SY_INLINE struct worker *runtime_worker(const struct sy_runtime *runtime) {
     struct worker *worker = worker_current;
     return worker && worker->runtime == runtime ? worker : NULL;
+}
+
+/* Whether there is an overflow list: for a queue that may be full, or find no memory. */
+SY_INLINE bool global_may_refuse(const struct gq_ops *gq) {
+    return gq->bounded || gq->allocates;
 }
 
 SY_INLINE bool runtime_closed(const struct sy_runtime *runtime) {

@@ -1,5 +1,5 @@
 /*
- * The worker's loop, written once. It is ordinary C over two tables of operations; combos.c calls it with constant
+ * The worker's loop, written once. It is ordinary C over two tables of operations; combos_row.c.in calls it with constant
  * tables, so that in each stamped instance every call but the one of the task's body is direct and mostly inlined.
  *
  * The order in which a worker looks for a task is the design's: at every k-th tick the global queue; the LIFO slot; its
@@ -20,6 +20,11 @@
  * before N3. N2 take, by anyone: exchange acquire, of the whole stack, so there is no ABA. N3, before a poll: seq_cst
  * load of the idle word, if something is deferred. N1 and N3 are in one order with the parking worker's I2, like a
  * barrier between them, and cost nothing beyond N1's read-modify-write.
+ *
+ * Where a global queue refuses a push (it is bounded and full, or found no memory), the task goes to the overflow list, a
+ * gq_mutex beside it. Order is kept within each of the two and not between them: once the queue has room again, later
+ * pushes go there and may be taken before what was spilled. Every batch takes half from each, and of an odd number each
+ * has one more in turn, so neither starves the other however small the batches are.
  *
  * Cost of a task that is spawned, run once and freed on its worker, detached, with dq_chase_lev: no read-modify-write on
  * the task; two full barriers (the deque's pop, and the publication's in notify), none of them on a line that others
@@ -52,12 +57,17 @@ SY_INLINE uint64_t worker_random(struct worker *worker) {
 
 /* ---- putting tasks somewhere ---- */
 
-/* Into the global queue, without telling anyone. Returns how many had to go to the overflow list. */
+/*
+ * Into the global queue, without telling anyone. Returns how many had to go to the overflow list. A visit, because a
+ * worker's deque may overflow while it waits in the reactor.
+ */
 SY_INLINE size_t global_put(struct sy_runtime *runtime, struct sy_node *const *items, size_t n,
                             const struct gq_ops *gq) {
     size_t pushed = 0;
+    enum visit visit = visit_begin(gq);
     gq->push_batch(runtime->global, items, n, &pushed);
-    if (pushed < n) {
+    visit_end(gq, visit);
+    if (global_may_refuse(gq) && pushed < n) {
         size_t rest = 0;
         gq_mutex_push_batch(runtime->overflow, items + pushed, n - pushed, &rest);
     }
@@ -157,10 +167,11 @@ SY_INLINE void schedule_local(struct worker *worker, struct sy_task *task, const
 
 /* A task from a thread that is no worker of this runtime. */
 SY_INLINE void schedule_global(struct sy_runtime *runtime, struct sy_task *task, const struct gq_ops *gq) {
-    struct sy_node *item = &task->node;
-    if (gq->push(runtime->global, item) != GQ_OK) {
-        size_t pushed = 0;
-        gq_mutex_push_batch(runtime->overflow, &item, 1, &pushed);
+    enum visit visit = visit_begin(gq);
+    enum gq_status status = gq->push(runtime->global, &task->node);
+    visit_end(gq, visit);
+    if (global_may_refuse(gq) && status != GQ_OK) {
+        gq_mutex_push(runtime->overflow, &task->node);
         au64_fetch_add_relaxed(&runtime->outside_spills, 1);
     }
     fence_seq_cst(); /* I1 */
@@ -171,22 +182,45 @@ SY_INLINE void schedule_global(struct sy_runtime *runtime, struct sy_task *task,
 
 /* ---- taking tasks from somewhere ---- */
 
+/* What one of so many workers takes at once: at least one, however wrong the length is. */
+SY_INLINE size_t fair_share(const struct sy_runtime *runtime, size_t length) {
+    size_t share = length / runtime->config.workers;
+    return share < runtime->config.global_batch ? share + 1 : runtime->config.global_batch;
+}
+
+SY_INLINE size_t pop_global(struct sy_runtime *runtime, struct sy_node **items, size_t max, const struct gq_ops *gq) {
+    size_t n = 0;
+    return max > 0 && gq->pop_batch(runtime->global, items, max, &n) == GQ_OK ? n : 0;
+}
+
+SY_INLINE size_t pop_overflow(struct sy_runtime *runtime, struct sy_node **items, size_t max) {
+    size_t n = 0;
+    gq_mutex_pop_batch(runtime->overflow, items, max, &n);
+    return n;
+}
+
+/* A batch from a global queue and its overflow list. */
+static inline size_t pop_both(struct worker *worker, struct sy_node **items, const struct gq_ops *gq) {
+    struct sy_runtime *runtime = worker->runtime;
+    size_t spilled = gq_mutex_length(runtime->overflow);
+    size_t max = fair_share(runtime, gq->length(runtime->global) + spilled);
+    if (spilled == 0) {
+        return pop_global(runtime, items, max, gq);
+    }
+    worker->overflow_turn = !worker->overflow_turn;
+    size_t n = pop_overflow(runtime, items, (max + worker->overflow_turn) / 2);
+    n += pop_global(runtime, items + n, max - n, gq);
+    return n > 0 ? n : pop_overflow(runtime, items, max);
+}
+
 /* From the global queue, not empty a moment ago: one to run, and a fair share of the rest into the own deque. */
 static __attribute__((noinline)) struct sy_task *global_take_batch(struct worker *worker, const struct gq_ops *gq,
                                                                    const struct dq_ops *dq) {
     struct sy_runtime *runtime = worker->runtime;
     struct sy_node *items[WORKER_BATCH_MAX];
-    size_t share = gq->length(runtime->global) / runtime->config.workers + 1;
-    size_t max = share < runtime->config.global_batch ? share : runtime->config.global_batch;
-    size_t n = 0;
-    if (runtime->overflow && !gq_mutex_is_empty(runtime->overflow)) {
-        /* Half of the batch, so that neither a busy queue nor a long overflow starves the other. */
-        gq_mutex_pop_batch(runtime->overflow, items, (max + 1) / 2, &n);
-    }
-    size_t more = 0;
-    if (n < max && gq->pop_batch(runtime->global, items + n, max - n, &more) == GQ_OK) {
-        n += more;
-    }
+    size_t n = global_may_refuse(gq)
+                   ? pop_both(worker, items, gq)
+                   : pop_global(runtime, items, fair_share(runtime, gq->length(runtime->global)), gq);
     if (n == 0) {
         return NULL;
     }
@@ -468,11 +502,13 @@ SY_INLINE struct sy_task *take_any(struct sy_runtime *runtime, struct worker *wo
     }
     size_t n = 0;
     enum gq_status status;
+    enum visit visit = visit_begin(gq);
     do {
         status = gq->pop_batch(runtime->global, &node, 1, &n);
     } while (status == GQ_RETRY);
-    if (status != GQ_OK && runtime->overflow) {
-        gq_mutex_pop_batch(runtime->overflow, &node, 1, &n);
+    visit_end(gq, visit);
+    if (n == 0 && global_may_refuse(gq)) {
+        n = pop_overflow(runtime, &node, 1);
     }
     return n > 0 ? task_of(node) : NULL;
 }

@@ -15,6 +15,8 @@
  *   quiescent         between two tasks, say: every reference obtained before is dead
  *   offline, online   around a wait: an offline thread holds no references and keeps nobody waiting
  *   unregister_thread before it ends
+ *   attach, detach    the same for those who share a thread: they nest, and the thread is online from the first attach to
+ *                     the last detach. One that `stays` registered until it ends goes offline there instead
  *   defer             any thread: calls run(head) on the helper once every thread that is online now has been
  *                     quiescent. New readers must be unable to reach the object already. run must not defer to the same
  *                     reclaim
@@ -82,23 +84,6 @@ SY_INLINE void reclaim_unregister_thread(void) {
     urcu_qsbr_unregister_thread(); /* Q */
 }
 
-/* How often this thread is attached, over all structures that need it registered. */
-__attribute__((weak)) SY_THREAD_LOCAL unsigned reclaim_attached;
-
-/* Registers the thread, unless it is already. Nests. */
-SY_INLINE void reclaim_attach(void) {
-    if (reclaim_attached++ == 0) {
-        reclaim_register_thread();
-    }
-}
-
-/* Undoes one attach. */
-SY_INLINE void reclaim_detach(void) {
-    if (--reclaim_attached == 0) {
-        reclaim_unregister_thread();
-    }
-}
-
 SY_INLINE void reclaim_quiescent(void) {
     reclaim_tell_quiescent();
     urcu_qsbr_quiescent_state(); /* Q */
@@ -111,6 +96,49 @@ SY_INLINE void reclaim_offline(void) {
 
 SY_INLINE void reclaim_online(void) {
     urcu_qsbr_thread_online();
+}
+
+/* False of a thread that is not registered, too. */
+SY_INLINE bool reclaim_is_online(void) {
+    return urcu_qsbr_read_ongoing();
+}
+
+/* How often this thread is attached, over all structures that need it registered, and whether it stays registered. */
+__attribute__((weak)) SY_THREAD_LOCAL unsigned reclaim_attached;
+__attribute__((weak)) SY_THREAD_LOCAL bool reclaim_stays;
+
+SY_INLINE bool reclaim_is_registered(void) {
+    return reclaim_attached > 0 || reclaim_stays;
+}
+
+/* Registers the thread, unless it is already, and puts it online. Nests. */
+SY_INLINE void reclaim_attach(void) {
+    if (!reclaim_is_registered()) {
+        reclaim_register_thread();
+    } else if (!reclaim_is_online()) {
+        reclaim_online();
+    }
+    reclaim_attached++;
+}
+
+/* Undoes one attach. */
+SY_INLINE void reclaim_detach(void) {
+    if (--reclaim_attached > 0) {
+        return;
+    }
+    if (reclaim_stays) {
+        reclaim_offline();
+    } else {
+        reclaim_unregister_thread();
+    }
+}
+
+/* Undoes `stays`, while the thread is offline or attached. */
+SY_INLINE void reclaim_stays_no_more(void) {
+    reclaim_stays = false;
+    if (reclaim_attached == 0) {
+        reclaim_unregister_thread();
+    }
 }
 
 /* Waits until every thread that is online now has been quiescent. The caller must not be online itself. */
@@ -187,7 +215,7 @@ static inline int reclaim_create(struct reclaim **out) {
 
 /* The caller may be registered: it counts as quiescent here. */
 static inline void reclaim_destroy(struct reclaim *reclaim) {
-    bool was_online = urcu_qsbr_read_ongoing();
+    bool was_online = reclaim_is_online();
     if (was_online) {
         reclaim_offline();
     }
