@@ -6,7 +6,7 @@
 
 #include "bench/workload_json.h"
 
-enum { EXIT_CHECK_FAILED = 1, EXIT_USAGE = 2 };
+enum { EXIT_CHECK_FAILED = 1, EXIT_USAGE = 2, EXIT_NOT_HERE = 77 };
 
 /* True if everything was as it should be; prints the result in any case. */
 static bool run_workload(const struct workload_options *options) {
@@ -17,7 +17,10 @@ static bool run_workload(const struct workload_options *options) {
     struct workload_measured measured;
     int error = sy_runtime_create(&run.runtime, &options->config);
     if (error) {
-        workload_die("the runtime cannot start", error);
+        char why[512];
+        sy_config_explain(&options->config, error, why, sizeof why);
+        fprintf(stderr, "workload: the runtime cannot start: %s\n", why);
+        exit(error == -ENOTSUP ? EXIT_NOT_HERE : EXIT_CHECK_FAILED);
     }
     if (workload->setup) {
         workload->setup(&run);

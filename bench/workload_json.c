@@ -1,3 +1,4 @@
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 
@@ -13,12 +14,17 @@ static const struct {
 } kinds[] = {{"queues", SY_GLOBAL_QUEUE}, {"deques", SY_LOCAL_DEQUE}, {"reactors", SY_REACTOR}};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
+static bool works_here(enum sy_part_kind kind, const struct sy_part *part) {
+    return sy_part_probe(kind, part->name) != -ENOTSUP;
+}
+
 void workload_print_list(void) {
     struct sy_part part;
     for (size_t k = 0; k < KINDS; k++) {
         printf("%s\n", kinds[k].title);
         for (unsigned i = 0; sy_part_at(kinds[k].kind, i, &part); i++) {
-            printf("  %-24s %s\n", part.name, part.summary);
+            const char *where = works_here(kinds[k].kind, &part) ? "" : " (not on this machine)";
+            printf("  %-24s %s%s\n", part.name, part.summary, where);
         }
     }
     puts("workloads");
@@ -27,7 +33,7 @@ void workload_print_list(void) {
     }
 }
 
-static void print_part_json(const struct sy_part *part) {
+static void print_part_json(enum sy_part_kind kind, const struct sy_part *part) {
     putchar('{');
     json_print_field(stdout, "name", part->name);
     json_print_field(stdout, "summary", part->summary);
@@ -35,7 +41,10 @@ static void print_part_json(const struct sy_part *part) {
     json_print_field(stdout, "order", part->order);
     json_print_field(stdout, "progress", part->progress);
     json_print_field(stdout, "reclamation", part->reclamation);
-    printf("\"bounded\":%s}", json_bool(part->bounded));
+    json_print_field(stdout, "cost", part->cost);
+    json_print_field(stdout, "caveat", part->caveat);
+    printf("\"bounded\":%s,\"reclaims\":%s,\"allocates\":%s,\"works_here\":%s}", json_bool(part->bounded),
+           json_bool(part->reclaims), json_bool(part->allocates), json_bool(works_here(kind, part)));
 }
 
 static const char *workload_measures(const struct workload *workload) {
@@ -71,7 +80,7 @@ void workload_print_list_json(void) {
         printf("\"%s\":[", kinds[k].title);
         for (unsigned i = 0; sy_part_at(kinds[k].kind, i, &part); i++) {
             fputs(i ? "," : "", stdout);
-            print_part_json(&part);
+            print_part_json(kinds[k].kind, &part);
         }
         fputs("],", stdout);
     }

@@ -19,6 +19,7 @@ struct knob {
 
 static const struct knob knobs[] = {
     {"global_capacity", offsetof(struct sy_config, global_capacity), KNOB_SIZE},
+    {"global_segment", offsetof(struct sy_config, global_segment), KNOB_SIZE},
     {"local_capacity", offsetof(struct sy_config, local_capacity), KNOB_SIZE},
     {"global_interval", offsetof(struct sy_config, global_interval), KNOB_UNSIGNED},
     {"global_batch", offsetof(struct sy_config, global_batch), KNOB_UNSIGNED},

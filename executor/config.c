@@ -107,6 +107,15 @@ static int check_capacity(const char *name, size_t capacity, char *message, size
     return 0;
 }
 
+static int check_segment(size_t segment, char *message, size_t size) {
+    struct gq_config config = {.capacity = 2, .segment = segment};
+    if (!gq_config_is_valid(&config)) {
+        return bad(message, size, "global_segment is %zu; it must be 0 (the queue's choice) or a power of two from 2 to %d",
+                   segment, GQ_SEGMENT_MAX);
+    }
+    return 0;
+}
+
 int sy_config_check(const struct sy_config *c, char *message, size_t size) {
     int error = check_part(SY_GLOBAL_QUEUE, "global queue", c->global_queue, message, size);
     if (!error) {
@@ -119,6 +128,9 @@ int sy_config_check(const struct sy_config *c, char *message, size_t size) {
         error = check_capacity("global_capacity", c->global_capacity, message, size);
     }
     if (!error) {
+        error = check_segment(c->global_segment, message, size);
+    }
+    if (!error) {
         error = check_capacity("local_capacity", c->local_capacity, message, size);
     }
     if (!error) {
@@ -128,4 +140,50 @@ int sy_config_check(const struct sy_config *c, char *message, size_t size) {
         error = bad(message, size, "thread_name is \"%s\"; it must have at most 9 bytes", c->thread_name);
     }
     return error;
+}
+
+/* ---- why a runtime could not be created ---- */
+
+static void explain_unsupported(const struct sy_config *c, char *message, size_t size) {
+    const struct {
+        enum sy_part_kind kind;
+        const char *what, *name;
+    } parts[] = {{SY_GLOBAL_QUEUE, "global queue", c->global_queue},
+                 {SY_LOCAL_DEQUE, "local deque", c->local_deque},
+                 {SY_REACTOR, "reactor", c->reactor}};
+    for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        if (parts[i].name && sy_part_probe(parts[i].kind, parts[i].name) == -ENOTSUP) {
+            bad(message, size, "the %s %s does not work on this machine; ./stealyard list shows which do, and why",
+                parts[i].what, parts[i].name);
+            return;
+        }
+    }
+    bad(message, size, "a part does not work on this machine; ./stealyard list shows which do, and why");
+}
+
+void sy_config_explain(const struct sy_config *c, int error, char *message, size_t size) {
+    switch (error) {
+    case -EINVAL:
+        if (sy_config_check(c, message, size) == 0) {
+            bad(message, size, "a part refuses the configuration, although each value is in its range");
+        }
+        break;
+    case -ENOTSUP:
+        explain_unsupported(c, message, size);
+        break;
+    case -ENOMEM:
+        bad(message, size, "no memory for %u workers, a global queue of %zu and local deques of %zu slots; ask for fewer",
+            c->workers, c->global_capacity, c->local_capacity);
+        break;
+    case -EAGAIN:
+        bad(message, size, "no more threads for %u workers; ask for fewer, or raise the limit (ulimit -u)", c->workers);
+        break;
+    case -EMFILE:
+    case -ENFILE:
+        bad(message, size, "no file descriptor is left for the reactor; raise the limit (ulimit -n)");
+        break;
+    default:
+        bad(message, size, "%s", strerror(-error));
+        break;
+    }
 }

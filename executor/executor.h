@@ -45,6 +45,7 @@ struct sy_config {
 
     unsigned workers;          /* threads that run tasks; 0: one for each online processor */
     size_t global_capacity;    /* of bounded global queues: a power of two */
+    size_t global_segment;     /* slots in a segment of those made of segments: a power of two; 0: the queue's choice */
     size_t local_capacity;     /* of a local deque, or where a growing one starts: a power of two */
     unsigned global_interval;  /* ticks between two looks at the global queue first; 0: tuned by the measured tick */
     unsigned global_batch;     /* tasks taken from the global queue at once, at most */
@@ -75,10 +76,13 @@ void sy_config_init(struct sy_config *config);
 int sy_config_check(const struct sy_config *config, char *message, size_t size);
 
 /*
- * Starts the workers. 0; -EINVAL (see sy_config_check); -ENOMEM, -EMFILE, -EAGAIN and whatever else a part's creation
- * says: then nothing is left behind. `config` may be NULL for the defaults.
+ * Starts the workers. 0; -EINVAL (see sy_config_check); -ENOTSUP (see sy_part_probe), -ENOMEM, -EMFILE, -EAGAIN and
+ * whatever else a part's creation says: then nothing is left behind. `config` may be NULL for the defaults.
  */
 int sy_runtime_create(struct sy_runtime **out, const struct sy_config *config);
+
+/* One line on why sy_runtime_create said `error` to this configuration, and what to do; cut to `size` bytes. */
+void sy_config_explain(const struct sy_config *config, int error, char *message, size_t size);
 
 /*
  * Ends the runtime: no task is polled after this returns; every task that was not complete is dropped and its joiners
@@ -138,10 +142,7 @@ struct sy_runtime_metrics {
 
 void sy_runtime_metrics(const struct sy_runtime *runtime, struct sy_runtime_metrics *out);
 
-/*
- * What there is to choose from. A part's index runs from 0; NULL ends the list. `claims` fields are as in gq.h, dq.h and
- * reactor.h, and "" where they do not apply.
- */
+/* What there is to choose from. The fields are as in gq.h, dq.h and reactor.h, and "" or false where they do not apply. */
 enum sy_part_kind { SY_GLOBAL_QUEUE, SY_LOCAL_DEQUE, SY_REACTOR };
 
 struct sy_part {
@@ -151,11 +152,18 @@ struct sy_part {
     const char *order;
     const char *progress;
     const char *reclamation;
+    const char *cost;   /* of one push and one pop */
+    const char *caveat; /* known defects and what is done about them */
     bool bounded;
+    bool reclaims;  /* frees memory that others may be reading, by quiescent states */
+    bool allocates; /* a push may need memory */
 };
 
-/* Fills `part` and returns true, or returns false past the end. */
+/* Fills `part` with what stands at `index`, from 0, and returns true, or returns false past the end. */
 bool sy_part_at(enum sy_part_kind kind, unsigned index, struct sy_part *part);
+
+/* Makes one and takes it away again: 0, -ENOTSUP (not on this machine), -EINVAL (no such part), or what else it said. */
+int sy_part_probe(enum sy_part_kind kind, const char *name);
 
 #ifdef __cplusplus
 }

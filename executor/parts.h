@@ -16,20 +16,19 @@ struct sy_task;
  * is called through this table is out of line, and everything below it is direct calls, inlined.
  */
 struct combo {
-    const char *name; /* "gq_mutex/dq_chase_lev", or "dynamic" */
-    const char *global_queue;
-    const char *local_deque;
+    const struct dq_ops *local_deque;                                             /* NULL: known at run time only */
     void (*run)(struct worker *worker);                                           /* the loop, until shutdown */
     void (*schedule_local)(struct worker *worker, struct sy_task *task);          /* by that worker */
     void (*schedule_global)(struct sy_runtime *runtime, struct sy_task *task);    /* by anyone; notifies */
     struct sy_task *(*take_any)(struct sy_runtime *runtime, struct worker *worker); /* at the end: NULL when drained */
 };
 
+/* By number, from 0, and by name; NULL: there is none. */
+const struct gq_ops *part_global_queue_at(unsigned index);
 const struct gq_ops *part_global_queue(const char *name);
 const struct dq_ops *part_local_deque(const char *name);
 
-/* NULL if a name is unknown. */
-const struct combo *combo_find(const char *global_queue, const char *local_deque, bool dynamic);
+const struct combo *combo_find(const struct gq_ops *global_queue, const struct dq_ops *local_deque, bool dynamic);
 
 /* The names of a kind, separated by ", ", for messages; cut to `size` bytes. */
 void part_names(enum sy_part_kind kind, char *out, size_t size);

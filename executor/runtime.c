@@ -208,7 +208,8 @@ static void copy_config(struct sy_runtime *runtime, const struct sy_config *from
 
 static int create_queues(struct sy_runtime *runtime) {
     const struct sy_config *config = &runtime->config;
-    struct gq_config queue = {.capacity = config->global_capacity, .workers = config->workers};
+    struct gq_config queue = {
+        .capacity = config->global_capacity, .segment = config->global_segment, .workers = config->workers};
     int error = runtime->gq_ops->create(&runtime->global, &queue);
     if (!error && global_may_refuse(runtime->gq_ops)) {
         error = gq_mutex_ops.create(&runtime->overflow, &queue);
@@ -288,7 +289,7 @@ static int create_parts(struct sy_runtime *runtime) {
     const struct sy_config *config = &runtime->config;
     runtime->gq_ops = part_global_queue(config->global_queue);
     runtime->dq_ops = part_local_deque(config->local_deque);
-    runtime->combo = combo_find(config->global_queue, config->local_deque, config->dynamic_dispatch);
+    runtime->combo = combo_find(runtime->gq_ops, runtime->dq_ops, config->dynamic_dispatch);
     runtime->deque_is_lifo = runtime->dq_ops->order == DQ_LIFO;
     struct rx_config reactor = {.batch = config->reactor_batch, .speculative = config->speculative_io};
     int error = idle_create(&runtime->idle, config->workers, config->searching_max);

@@ -14,13 +14,16 @@ import time
 
 WORKLOADS = {"spawn_many_local": (5e6, 10000), "fib": (2e6, 1000), "echo": (9e4, 64), "fib_42": (9e9, 10**9)}
 EFFORTS = {"fib_42": "long"}
-QUEUES, DEQUES, REACTORS = ("gq_mutex", "gq_ring"), ("dq_chase_lev", "dq_mutex"), ("rx_epoll",)
+QUEUES, DEQUES, REACTORS = ("gq_mutex", "gq_ring", "gq_alien"), ("dq_chase_lev", "dq_mutex"), ("rx_epoll",)
+
+
+NOT_HERE = ("gq_alien",)
 
 
 def entries(names):
     return [{"name": name, "summary": f"{name} for tests", "source": "made up", "progress": "lock-free",
-             "bounded": False}
-            for name in names]
+             "bounded": False, "cost": "push: 1 RMW", "caveat": "wants another machine" if name in NOT_HERE else "",
+             "works_here": name not in NOT_HERE} for name in names]
 
 
 def listing():

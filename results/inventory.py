@@ -55,5 +55,10 @@ def micro_cases(binary):
     return found
 
 
+def working(inventory, kind):
+    """The parts that work on this machine."""
+    return [entry for entry in inventory[kind] if entry["works_here"]]
+
+
 def names(inventory, kind):
-    return [entry["name"] for entry in inventory[kind]]
+    return [entry["name"] for entry in working(inventory, kind)]

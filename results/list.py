@@ -7,7 +7,7 @@ import inventory
 import view
 from common import RESULTS, run_program, to_json
 
-NOT_CLAIMS = {"name", "summary", "source", "measured"}
+NOT_CLAIMS = {"name", "summary", "source", "measured", "cost", "caveat", "works_here"}
 KINDS = {"queues": "queue", "deques": "deque", "reactors": "reactor"}
 
 
@@ -72,9 +72,13 @@ def print_text(found):
     for kind in KINDS:
         print(f"{kind}:")
         for entry in found[kind]:
-            print(f"  {entry['name']}: {entry['summary']}")
+            here = "" if entry["works_here"] else " (not on this machine)"
+            print(f"  {entry['name']}: {entry['summary']}{here}")
             print(f"      source    {entry['source']}")
             print(f"      claims    {claims_text(entry)}")
+            for field in ("cost", "caveat"):
+                if entry[field]:
+                    print(f"      {field:9} {entry[field]}")
             print(f"      measured  {measured_text(entry)}")
     print("workloads:")
     width = max(len(entry["name"]) for entry in found["workloads"])

@@ -57,7 +57,7 @@ class Micro:
 
     def __init__(self, found, skipped):
         self.workloads, self.arms, self.cases = {}, {}, {}
-        self.listed = {name for part in plan.PARTS for name in inventory.names(found, f"{part}s")}
+        self.listed = {entry["name"] for part in plan.PARTS for entry in found[f"{part}s"]}
         program = built("bench", "micro")
         if program.exists():
             self.add(program, lambda case: case["peer"])
@@ -102,7 +102,9 @@ class Selection:
     """Arms, workloads and groups of cells; `skipped` says what cannot run here, `exists` what there is."""
 
     def __init__(self, args, say):
-        found, self.skipped, self.args = inventory.ask(), [], args
+        found, self.args = inventory.ask(), args
+        self.skipped = [f"{entry['name']}: not on this machine ({entry['caveat']})" for part in plan.PARTS
+                        for entry in found[f"{part}s"] if entry not in inventory.working(found, f"{part}s")]
         self.chosen = design.levels(*(choose_names(part, getattr(args, f"{part}s"), inventory.names(found, f"{part}s"))
                                       for part in plan.PARTS))
         self.micro = Micro(found, self.skipped)

@@ -31,6 +31,7 @@ class Bundles(WithBuild):
         self.assertEqual((one["default"], one["reference"], one["level"], one["part"], one["base"], one["scale"]),
                          ("gq_mutex", "made_up_peer", "micro", "queue", "queue/transfer", {"axis": "threads", "x": 4}))
         self.assertIn("httpd", plan["skipped"][-1])
+        self.assertIn("gq_alien: not on this machine (wants another machine)", plan["skipped"])
         self.assertIn("SKIPPED workload http_64", done.stderr)
         self.assertIn("8 workloads and micro-benchmarks that only --full measures", plan["left_out"])
         self.assertEqual(plan["exists"]["queues"], ["gq_mutex", "gq_ring"])

@@ -255,11 +255,13 @@ class List(WithBuild):
         done = self.run_program("list.py")
         self.assertEqual(done.returncode, 0, done.stderr)
         self.assertIn("chase_lev", done.stdout)
-        self.assertIn("progress: lock-free; bounded: no\n", done.stdout)
+        self.assertIn("progress: lock-free; bounded: no\n      cost      push: 1 RMW\n", done.stdout)
+        self.assertIn("gq_alien for tests (not on this machine)", done.stdout)
+        self.assertIn("caveat    wants another machine", done.stdout)
 
     def test_json(self):
         found = json.loads(self.run_program("list.py", "--json").stdout)
-        self.assertEqual([queue["name"] for queue in found["queues"]], ["gq_mutex", "gq_ring"])
+        self.assertEqual([queue["name"] for queue in found["queues"]], ["gq_mutex", "gq_ring", "gq_alien"])
 
     def test_figures_come_from_the_newest_bundle(self):
         import list as listing

@@ -2,6 +2,7 @@
 #define _GNU_SOURCE
 #include <sched.h>
 
+#include "queues/gq.h"
 #include "support_probe.h"
 
 /* ---- wrong values ---- */
@@ -29,6 +30,15 @@ static void spoil_global_capacity(struct sy_config *config) {
 }
 static void spoil_global_capacity_power(struct sy_config *config) {
     config->global_capacity = 3;
+}
+static void spoil_global_segment(struct sy_config *config) {
+    config->global_segment = 1;
+}
+static void spoil_global_segment_power(struct sy_config *config) {
+    config->global_segment = 48;
+}
+static void spoil_global_segment_big(struct sy_config *config) {
+    config->global_segment = 2 * GQ_SEGMENT_MAX;
 }
 static void spoil_local_capacity(struct sy_config *config) {
     config->local_capacity = 0;
@@ -65,6 +75,9 @@ static const struct wrong wrongs[] = {
     {"workers", spoil_workers, "1024"},
     {"global capacity 0", spoil_global_capacity, "global_capacity"},
     {"global capacity 3", spoil_global_capacity_power, "global_capacity"},
+    {"global segment 1", spoil_global_segment, "global_segment"},
+    {"global segment 48", spoil_global_segment_power, "65536"},
+    {"global segment 131072", spoil_global_segment_big, "65536"},
     {"local capacity 0", spoil_local_capacity, "local_capacity"},
     {"local capacity 1", spoil_local_capacity_one, "local_capacity"},
     {"local capacity 48", spoil_local_capacity_power, "local_capacity"},
@@ -93,6 +106,9 @@ static void wrong_values_are_told(size_t variant) {
         CHECK_EQ(sy_config_check(&config, NULL, 0), -EINVAL);
         CHECK_EQ(sy_runtime_create(&runtime, &config), -EINVAL);
         CHECK(runtime == NULL);
+        char why[512] = "";
+        sy_config_explain(&config, -EINVAL, why, sizeof why);
+        CHECK(strcmp(why, line) == 0);
     }
 }
 
@@ -125,10 +141,45 @@ static void wrong_names_list_the_right_ones(size_t variant) {
         for (; sy_part_at(kinds[k], parts, &part); parts++) {
             CHECK(strstr(line, part.name) != NULL);
             CHECK(part.summary && *part.summary && part.source && *part.source);
-            CHECK(part.order && part.progress && part.reclamation);
+            CHECK(part.order && part.progress && part.reclamation && part.cost && part.caveat);
+            CHECK(kinds[k] != SY_GLOBAL_QUEUE || *part.cost);
         }
         CHECK(parts >= 1);
         CHECK(!sy_part_at(kinds[k], parts + 1000, &part));
+    }
+}
+
+/* Each part works here, or is told apart from one that does not exist, and then says why. */
+static void parts_are_probed(size_t variant) {
+    (void)variant;
+    static const enum sy_part_kind kinds[] = {SY_GLOBAL_QUEUE, SY_LOCAL_DEQUE, SY_REACTOR};
+    for (unsigned k = 0; k < 3; k++) {
+        struct sy_part part;
+        for (unsigned i = 0; sy_part_at(kinds[k], i, &part); i++) {
+            int error = sy_part_probe(kinds[k], part.name);
+            CHECK(error == 0 || (error == -ENOTSUP && *part.caveat));
+        }
+        CHECK_EQ(sy_part_probe(kinds[k], "nonesuch"), -EINVAL);
+    }
+}
+
+/* One line for each way in which a runtime cannot be had, which says what would be right. */
+static void errors_are_explained(size_t variant) {
+    (void)variant;
+    static const struct {
+        int error;
+        const char *named;
+    } errors[] = {{-ENOMEM, "fewer"},      {-EAGAIN, "ulimit -u"}, {-EMFILE, "ulimit -n"},
+                  {-ENFILE, "ulimit -n"},  {-ENOTSUP, "list"},     {-EPERM, "not permitted"},
+                  {-EINVAL, "in its range"}};
+    struct sy_config config;
+    sy_config_init(&config);
+    for (unsigned i = 0; i < sizeof errors / sizeof errors[0]; i++) {
+        char why[512] = "";
+        sy_config_explain(&config, errors[i].error, why, sizeof why);
+        if (!strstr(why, errors[i].named) || strchr(why, '\n')) {
+            check_fail(__FILE__, __LINE__, "%s: \"%s\"", strerror(-errors[i].error), why);
+        }
     }
 }
 
@@ -154,6 +205,8 @@ static const struct check_test tests[] = {
     {"wrong_values_are_told", wrong_values_are_told},
     {"message_is_cut_to_size", message_is_cut_to_size},
     {"wrong_names_list_the_right_ones", wrong_names_list_the_right_ones},
+    {"parts_are_probed", parts_are_probed},
+    {"errors_are_explained", errors_are_explained},
     {"defaults_are_filled_in", defaults_are_filled_in},
 };
 

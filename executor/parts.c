@@ -1,0 +1,159 @@
+/* The parts as they are shown to users: what each claims, and whether it works on this machine. */
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "executor/parts.h"
+#include "queues/dq_list.h"
+#include "queues/reclaim.h"
+
+#define DQ_ENTRY(name) &name##_ops,
+static const struct dq_ops *const local_deques[] = {DQ_LIST(DQ_ENTRY)};
+enum { LOCAL_DEQUES = sizeof local_deques / sizeof local_deques[0] };
+
+const struct gq_ops *part_global_queue(const char *name) {
+    const struct gq_ops *ops;
+    for (unsigned i = 0; (ops = part_global_queue_at(i)); i++) {
+        if (strcmp(ops->name, name) == 0) {
+            return ops;
+        }
+    }
+    return NULL;
+}
+
+const struct dq_ops *part_local_deque(const char *name) {
+    for (size_t i = 0; i < LOCAL_DEQUES; i++) {
+        if (strcmp(local_deques[i]->name, name) == 0) {
+            return local_deques[i];
+        }
+    }
+    return NULL;
+}
+
+/* ---- what each claims ---- */
+
+static bool global_queue_at(unsigned index, struct sy_part *part) {
+    const struct gq_ops *ops = part_global_queue_at(index);
+    if (!ops) {
+        return false;
+    }
+    *part = (struct sy_part){.name = ops->name,
+                             .summary = ops->summary,
+                             .source = ops->source,
+                             .order = ops->order,
+                             .progress = ops->progress,
+                             .reclamation = ops->reclamation,
+                             .cost = ops->cost,
+                             .caveat = ops->caveat ? ops->caveat : "",
+                             .bounded = ops->bounded,
+                             .reclaims = ops->reclaims,
+                             .allocates = ops->allocates};
+    return true;
+}
+
+static bool local_deque_at(unsigned index, struct sy_part *part) {
+    if (index >= LOCAL_DEQUES) {
+        return false;
+    }
+    const struct dq_ops *ops = local_deques[index];
+    *part = (struct sy_part){.name = ops->name,
+                             .summary = ops->summary,
+                             .source = ops->source,
+                             .order = ops->order == DQ_LIFO ? "LIFO, stolen FIFO" : "FIFO",
+                             .progress = ops->progress,
+                             .reclamation = ops->reclamation,
+                             .cost = "",
+                             .caveat = "",
+                             .bounded = ops->bounded};
+    return true;
+}
+
+static bool reactor_at(unsigned index, struct sy_part *part) {
+    if (index >= rx_count) {
+        return false;
+    }
+    const struct rx_ops *ops = rx_all[index];
+    *part = (struct sy_part){.name = ops->name,
+                             .summary = ops->summary,
+                             .source = ops->source,
+                             .order = ops->completion ? "completion" : "readiness",
+                             .progress = ops->stealable ? "stealable: any idle worker waits" : "not stealable",
+                             .reclamation = "",
+                             .cost = "",
+                             .caveat = ""};
+    return true;
+}
+
+bool sy_part_at(enum sy_part_kind kind, unsigned index, struct sy_part *part) {
+    switch (kind) {
+    case SY_GLOBAL_QUEUE:
+        return global_queue_at(index, part);
+    case SY_LOCAL_DEQUE:
+        return local_deque_at(index, part);
+    case SY_REACTOR:
+        return reactor_at(index, part);
+    }
+    return false;
+}
+
+void part_names(enum sy_part_kind kind, char *out, size_t size) {
+    struct sy_part part;
+    size_t used = 0;
+    out[0] = '\0';
+    for (unsigned i = 0; sy_part_at(kind, i, &part) && used < size; i++) {
+        int n = snprintf(out + used, size - used, "%s%s", i ? ", " : "", part.name);
+        used += n > 0 ? (size_t)n : 0;
+    }
+}
+
+/* ---- whether it works here ---- */
+
+static int probe_global_queue(const char *name) {
+    const struct gq_ops *ops = part_global_queue(name);
+    struct gq_config config = {.capacity = GQ_CAPACITY_DEFAULT, .workers = 1};
+    struct gq *queue;
+    int error = ops ? ops->create(&queue, &config) : -EINVAL;
+    if (!error) {
+        ops->destroy(queue);
+    }
+    return error;
+}
+
+static int probe_local_deque(const char *name) {
+    const struct dq_ops *ops = part_local_deque(name);
+    struct dq_config config = {.capacity = DQ_CAPACITY_DEFAULT};
+    struct dq *deque;
+    int error = ops ? reclaim_create(&config.reclaim) : -EINVAL;
+    if (error) {
+        return error;
+    }
+    error = ops->create(&deque, &config);
+    if (!error) {
+        ops->destroy(deque);
+    }
+    reclaim_destroy(config.reclaim);
+    return error;
+}
+
+static int probe_reactor(const char *name) {
+    const struct rx_ops *ops = rx_find(name);
+    struct rx_config config = {.batch = 1};
+    struct rx *rx;
+    int error = ops ? ops->create(&rx, &config) : -EINVAL;
+    if (!error) {
+        ops->destroy(rx);
+    }
+    return error;
+}
+
+int sy_part_probe(enum sy_part_kind kind, const char *name) {
+    switch (kind) {
+    case SY_GLOBAL_QUEUE:
+        return probe_global_queue(name);
+    case SY_LOCAL_DEQUE:
+        return probe_local_deque(name);
+    case SY_REACTOR:
+        return probe_reactor(name);
+    }
+    return -EINVAL;
+}
