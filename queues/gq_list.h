@@ -17,12 +17,10 @@
 #include "queues/gq_urcu_lf.h"
 #include "queues/gq_vyukov.h"
 #include "queues/gq_wfcq.h"
-#include "queues/gq_wfcq.h"
 
 #define GQ_LIST(GQ)                                                                                                    \
     GQ(gq_mutex)                                                                                                       \
     GQ(gq_sharded)                                                                                                     \
-    GQ(gq_wfcq)                                                                                                        \
     GQ(gq_wfcq)                                                                                                        \
     GQ(gq_vyukov)                                                                                                      \
     GQ(gq_ms)                                                                                                          \
