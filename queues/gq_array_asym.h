@@ -1,4 +1,108 @@
-/* HEADER_HERE */
+/*
+ * A global queue: an array of slots without end, in segments that are used again. A push claims the next position by
+ * one compare-and-swap of the tail and stores the item there; a pop reads the filled slots from the head on and takes
+ * them all by one compare-and-swap of the head. A pusher that stalls between its claim and its store is *skipped*, so
+ * nobody waits for a preempted thread; what makes that possible at no cost to the others is an asymmetric fence.
+ *
+ * Source: ours. The array in segments is that of FAAArrayQueue (Ramalhete and Correia, 2016) and of crossbeam's
+ * Injector; to give up the cell of a slow pusher is LCRQ's idea (Morrison and Afek, PPoPP'13), who settle it with a
+ * second read-modify-write in every push; the asymmetric fence is Dice, Huang and Yang's (asym.h).
+ *
+ * Contract: gq.h; FIFO, any number of threads, none of them attached. GQ_FULL: GQ_ARRAY_ASYM_SLOTS positions are in
+ * use, or the segment that the head left GQ_ARRAY_ASYM_SLOTS positions ago still waits for a thread that stalled in it.
+ * Never GQ_RETRY. Address space: 1 GiB, of which memory is only what is used.
+ *
+ * Progress: push and pop are lock-free, is_empty and length wait-free. A pusher that stalls keeps one segment from
+ * being used again and makes every other operation look at a slot's stall besides, until it comes; a popper that stalls
+ * keeps one segment at most. The popper that finds the oldest item's pusher late waits GQ_ARRAY_ASYM_PATIENCE looks (1
+ * to 2 µs) and then makes one heavy fence. A pusher can be skipped again and again; each time a pop went on.
+ *
+ * What it gives up: a bound on the steps of one push (a skipped one begins anew, and the rest of its batch with it); and
+ * the heavy fence interrupts every processor that runs a thread of the process.
+ *
+ * Positions are counted from 0 (or config.first) and do not wrap round: 2⁶² of them last a century at a billion a
+ * second.
+ *
+ * Linearization points. push, push_batch: E2 of the claim that was not given up; a batch's items may have several.
+ * pop_batch: H2, of all its items; GQ_EMPTY: E3 or E4. is_empty: E5. Items come out in the order of their positions,
+ * and those are given in the order of E2. At E3 and E4 tail equals a head that was read before; the head never passes
+ * the tail nor goes back, so at that moment they were equal: every claimed position was taken, or was given up and held
+ * no item.
+ *
+ * How a pusher is skipped. Each slot has a *stall*: a number that no other stall has, and a state.
+ *   over     → suspect   by a popper that lost patience with the slot at the head [T1]
+ *   suspect  → skipped   by a popper that after its heavy fence saw the slot still empty and still at the head [T2]
+ *   suspect  → over      by whoever sees that the slot is filled, or that the head is past it [T4]
+ *   skipped  → over      by the pusher, when it has come and the head is past it [T4]
+ *   skipped  → crossed   by the one who moved the head out of the segment: the pusher is to retire it [T3]
+ *   crossed  → over      by the pusher [T4]
+ * `stalled` counts the stalls that are not over (C1 before T1, C2 after T4, so never too few).
+ *   (a) A pusher and a popper that skips it agree. The pusher stores [S1], passes F1 and looks at `stalled` [C3]; the
+ *       popper has made `stalled` more than 0 [C1], passes F2 and looks at the slot [S3]. One of them sees the other's
+ *       (if `stalled` was more than 0 for other reasons: the popper's T1, by T5).
+ *       If the popper sees the item, there is no T2. If not, the pusher sees `stalled` and settles with the stall
+ *       itself: T2 and the pusher's T4 are compare-and-swaps of the same word from the same number, so one of them
+ *       fails. As numbers do not come back, a popper that was slow between S3 and T2 cannot mistake a later stall for
+ *       its own.
+ *   (b) A popper that takes a slot knows that it was not skipped. Between S2 and H2 it passes F1 and looks at
+ *       `stalled`. If it is 0, F1 was before the F2 of any popper that may skip this slot, which will then see it
+ *       filled, as this one did. Otherwise it looks at the stall of the head's slot: ends a suspect, or goes past a
+ *       skipped one. The slots behind the head need no look: T2 demands that its slot was at the head, and then this
+ *       popper's H2 fails. So does it if the stall was over again: a pusher ends a skipped one only when the head is
+ *       past it.
+ *   (c) A segment is used again only when nobody will write to it: the head is past all its positions, each of which
+ *       was taken (its pusher's store was seen) or skipped. Who moves the head across the border looks for skipped ones
+ *       and hands the segment to the first pusher that he finds, who does the same when he comes; whoever finds none
+ *       retires it.
+ *   (d) A pusher that comes too late leaves its item, or a tombstone, in a slot that nobody will take, and begins anew;
+ *       the rest of its claim is filled with tombstones, which poppers step over: its later items must not overtake the
+ *       earlier.
+ *
+ * Reclamation: none needed. Slots are in one mapping, and a popper that reads a segment which was used again meanwhile
+ * reads items that it does not take, for its H2 fails: positions are never used twice (no ABA), and what a directory's
+ * cell holds only grows, which does the same for D2. The slots' pages are given back beyond the first
+ * GQ_ARRAY_ASYM_WARM segments; those of stalls (8 bytes for each slot of a page on which somebody once stalled) when
+ * the queue goes, because a popper of the past may still end its suspicion there.
+ *
+ * Memory order:
+ *   [E1] load of tail, relaxed: a guess for E2, and D1 and E2 check what follows from it
+ *   [E2] claim, cas relaxed: hands nothing over; S1 does. It clears NOTHING; see E5
+ *   [E3] load of tail, [E4] cas of tail, relaxed: they come after H1, and hand nothing over
+ *   [E5] load of tail, relaxed: coherence lets it see the E2 of a push that happened before, or something later; and a
+ *        later E4 was made when that push's position had been taken. Two threads that must not miss each other put full
+ *        barriers between their store and their load, as with any other store
+ *   [H1] load of head, acquire, with H2 (release): who sees the head past a position sees the stalls that led it there
+ *        (T2 before H2), and D2 and S0 of the segment that it is in
+ *   [H2] cas acq_rel: release for H1; acquire, and as all changes of head are read-modify-writes, it has before it
+ *        every T2 of the positions behind it: the one who crosses a border sees all that were skipped (c)
+ *   [H3] load of head, relaxed, after F2 and S3: no older than what the slot belongs to. Were this popper's position of a
+ *        past use of the segment, then S3 would see S0 of the present use, with F3 and all H2 of the past one before it;
+ *        or the stall is another popper's, and T5 brought that one's H1
+ *   [H4] load of head, relaxed: a hint
+ *   [S0] slots emptied, relaxed, before D2, which publishes them to D1; after [F3], a fence, for H3
+ *   [S1] slot filled, release → [S2] slot read, acquire: hands the item over
+ *   [S3] slot looked at, acquire, after F2: see (a); acquire for H3
+ *   [D1] directory read, acquire ← [D2] segment installed, cas release
+ *   [D3] [D4] by the only thread that retires the segment; relaxed: the next to install there hands on by its own D2
+ *   [V1] load of `taken`, relaxed: a guess for [V2], cas acquire ← [V3] release: whoever had the id before has done
+ *       with it
+ *   [T1] [T2] [T3] [T4] cas acq_rel, [T5] load acquire: one word's changes, each of which hands on what came before; T5
+ *        at a suspect has C1 before it, so the F2 of a popper that joins another's suspicion is behind that C1 too
+ *   [C1] [C2] of the count, relaxed before T1 (which releases) and release after T4 (which acquires); [C3] load,
+ *        relaxed: F1 and F2 order it (a, b); in cross, T2, H2 and H1 do (c)
+ *   [N1] numbers stalls, relaxed: only that they differ matters
+ *   [F1] light, [F2] heavy: asym.h
+ *
+ * Cache lines: push writes two (tail, slot) and reads two that are seldom written (directory, and the one of `stalled`
+ * and the pointers); pop the same with head for tail. Eight slots share a line, in the order in which they are used.
+ *
+ * Rejected: claiming by fetch-and-add (the position is claimed before it is known whether there is room for it, and
+ * what is over needs poisoning; with two processors it gains nothing); a sequence in every slot, as in a ring (twice
+ * the lines, and a stalled pusher cannot be skipped); an exchange or a cas to fill the slot, as FAAArrayQueue and LCRQ
+ * do (a second read-modify-write, some 5 ns); a full fence in place of F1 (the same); a small table of stalls instead
+ * of one for each slot (two stalled pushers whose positions share an entry hold everybody); a stall told apart by its
+ * position (it comes back when an old suspicion is repeated: a filled slot could be skipped).
+ */
 #ifndef STEALYARD_QUEUES_GQ_ARRAY_ASYM_H
 #define STEALYARD_QUEUES_GQ_ARRAY_ASYM_H
 
@@ -22,23 +126,23 @@
 #define GQ_ARRAY_ASYM_CLAIM 64     /* slots claimed at once, at most */
 #define GQ_ARRAY_ASYM_PATIENCE 64  /* attempts before the pusher of the oldest item is taken to be stalled */
 
-#define GQ_ARRAY_ASYM_NOTHING ((uint64_t)1)         /* in tail: a pop found nothing here */
-#define GQ_ARRAY_ASYM_RETIRED GQ_ARRAY_ASYM_SLOTS   /* in a directory entry: above any id */
+#define GQ_ARRAY_ASYM_NOTHING ((uint64_t)1)       /* in tail: a pop found nothing here */
+#define GQ_ARRAY_ASYM_RETIRED GQ_ARRAY_ASYM_SLOTS /* in a directory entry: above any id */
 
 /* The low bits of a stall; the others are its number, which no other has. */
 enum { GQ_ARRAY_ASYM_OVER, GQ_ARRAY_ASYM_SUSPECT, GQ_ARRAY_ASYM_SKIPPED, GQ_ARRAY_ASYM_CROSSED };
 
 struct gq_array_asym {
-    SY_ALIGNAS(SY_CACHE_LINE) struct au64 tail; /* the next position to claim, times 2, + NOTHING */
-    SY_ALIGNAS(SY_CACHE_LINE) struct au64 head; /* the next position to take */
+    SY_ALIGNAS(SY_CACHE_LINE) struct au64 tail;    /* the next position to claim, times 2, + NOTHING */
+    SY_ALIGNAS(SY_CACHE_LINE) struct au64 head;    /* the next position to take */
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 stalled; /* stalls that are not over, or about to be none; mostly read */
     unsigned bits;                                 /* of a slot's index in its segment */
     bool registered;                               /* for asym.h */
     bool whole_pages;                              /* segments are, so that their pages can be given back */
     struct au64 *directory;                        /* where the segments are */
     struct aptr *slots;                            /* of all segments, by id */
-    struct au64 *stalls;                           /* one for each slot; pages that nobody stalled on are never touched */
-    struct au64 *taken;                            /* a bit for each id that a segment has */
+    struct au64 *stalls; /* one for each slot; pages without one are never touched */
+    struct au64 *taken;  /* a bit for each id that a segment has */
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 stall_number; /* of the last stall */
 };
 
@@ -118,6 +222,7 @@ static __attribute__((noinline)) bool gq_array_asym_install(struct gq_array_asym
         return false;
     }
     struct aptr *slots = q->slots + (id << q->bits);
+    fence_seq_cst(); /* F3 */
     for (uint64_t i = 0; i < gq_array_asym_size(q); i++) {
         aptr_store_relaxed(&slots[i], NULL); /* S0 */
     }
@@ -140,7 +245,7 @@ static inline void gq_array_asym_purge(struct gq_array_asym *q, uint64_t id) {
 /* Every position of the segment was taken or skipped, and no pusher writes to it any more. */
 static __attribute__((noinline)) void gq_array_asym_retire(struct gq_array_asym *q, uint64_t position) {
     struct au64 *cell = gq_array_asym_cell(q, position);
-    uint64_t id = au64_load_relaxed(cell) - gq_array_asym_entry(position);             /* D3 */
+    uint64_t id = au64_load_relaxed(cell) - gq_array_asym_entry(position);           /* D3 */
     au64_store_relaxed(cell, gq_array_asym_entry(position) + GQ_ARRAY_ASYM_RETIRED); /* D4 */
     gq_array_asym_purge(q, id);
     gq_array_asym_give_id(q, id);
@@ -170,7 +275,7 @@ static __attribute__((noinline)) void gq_array_asym_cross(struct gq_array_asym *
     struct aptr *slots = gq_array_asym_find(q, position - gq_array_asym_index(q, position));
     for (uint64_t i = 0; i < gq_array_asym_size(q) && au64_load_relaxed(&q->stalled); i++) { /* C3 */
         struct au64 *stall = gq_array_asym_stall(q, &slots[i]);
-        uint64_t seen = au64_load_acquire(stall); /* T5 */
+        uint64_t seen = au64_load_acquire(stall);                                                             /* T5 */
         if (gq_array_asym_state(seen) == GQ_ARRAY_ASYM_SKIPPED && au64_cas_acq_rel(stall, &seen, seen + 1)) { /* T3 */
             return;
         }
@@ -240,8 +345,8 @@ static inline uint64_t gq_array_asym_accuse(struct gq_array_asym *q, struct au64
         return seen;
     }
     uint64_t suspect = (au64_fetch_add_relaxed(&q->stall_number, 1) + 1) << 2 | GQ_ARRAY_ASYM_SUSPECT; /* N1 */
-    au64_fetch_add_relaxed(&q->stalled, 1);                                                          /* C1 */
-    if (au64_cas_acq_rel(stall, &seen, suspect)) {                                                   /* T1 */
+    au64_fetch_add_relaxed(&q->stalled, 1);                                                            /* C1 */
+    if (au64_cas_acq_rel(stall, &seen, suspect)) {                                                     /* T1 */
         return suspect;
     }
     au64_fetch_sub_relaxed(&q->stalled, 1); /* C2 */
@@ -254,8 +359,8 @@ static __attribute__((noinline)) void gq_array_asym_skip(struct gq_array_asym *q
     struct au64 *stall = gq_array_asym_stall(q, slot);
     uint64_t seen = gq_array_asym_accuse(q, stall);
     if (gq_array_asym_state(seen) == GQ_ARRAY_ASYM_SUSPECT) {
-        asym_heavy(q->registered);                                                 /* F2 */
-        if (aptr_load_relaxed(slot) || au64_load_relaxed(&q->head) != position) { /* S3, H3 */
+        asym_heavy(q->registered);                                                /* F2 */
+        if (aptr_load_acquire(slot) || au64_load_relaxed(&q->head) != position) { /* S3, H3 */
             gq_array_asym_stall_end(q, stall, seen);
             return;
         }
@@ -296,8 +401,8 @@ SY_INLINE uint64_t gq_array_asym_claim(struct gq_array_asym *q, uint64_t wanted,
 
 /* Fills a claimed slot; true if it had been given up. */
 SY_INLINE bool gq_array_asym_fill(struct gq_array_asym *q, uint64_t position, struct aptr *slot, struct sy_node *item) {
-    aptr_store_release(slot, item); /* S1 */
-    asym_light(q->registered);      /* F1 */
+    aptr_store_release(slot, item);                                                                             /* S1 */
+    asym_light(q->registered);                                                                                  /* F1 */
     return __builtin_expect(au64_load_relaxed(&q->stalled) != 0, 0) && gq_array_asym_settle(q, position, slot); /* C3 */
 }
 
@@ -358,14 +463,14 @@ SY_INLINE uint64_t gq_array_asym_read(const struct aptr *slots, uint64_t room, s
 
 /* Nothing is filled at `head`: whether that is because nothing is inside. */
 SY_INLINE bool gq_array_asym_settle_empty(struct gq_array_asym *q, uint64_t head) {
-    uint64_t tail = au64_load_acquire(&q->tail); /* E3 */
+    uint64_t tail = au64_load_relaxed(&q->tail); /* E3 */
     if (tail == (head << 1 | GQ_ARRAY_ASYM_NOTHING)) {
         return true;
     }
-    return tail == head << 1 && au64_cas_acquire(&q->tail, &tail, tail | GQ_ARRAY_ASYM_NOTHING); /* E4 */
+    return tail == head << 1 && au64_cas_relaxed(&q->tail, &tail, tail | GQ_ARRAY_ASYM_NOTHING); /* E4 */
 }
 
-/* One attempt. GQ_RETRY: another was faster, or the pusher of the oldest item is not done; then it is skipped if told. */
+/* One attempt. GQ_RETRY: another was faster, or the pusher of the oldest item is not done; skips it if told. */
 SY_INLINE enum gq_status gq_array_asym_try_pop(struct gq_array_asym *q, struct sy_node **items, size_t max, size_t *got,
                                                bool skip) {
     uint64_t head = au64_load_acquire(&q->head); /* H1 */
@@ -382,7 +487,7 @@ SY_INLINE enum gq_status gq_array_asym_try_pop(struct gq_array_asym *q, struct s
         }
         return GQ_RETRY;
     }
-    asym_light(q->registered); /* F1 */
+    asym_light(q->registered);                                      /* F1 */
     if (__builtin_expect(au64_load_relaxed(&q->stalled) != 0, 0) && /* C3 */
         !gq_array_asym_confirm(q, head, slots)) {
         *got = 0;
@@ -410,7 +515,7 @@ SY_INLINE bool gq_array_asym_is_empty(const struct gq *queue) {
 
 static inline size_t gq_array_asym_length(const struct gq *queue) {
     const struct gq_array_asym *q = (const struct gq_array_asym *)(const void *)queue;
-    uint64_t head = au64_load_relaxed(&q->head); /* H4 */
+    uint64_t head = au64_load_relaxed(&q->head);      /* H4 */
     uint64_t tail = au64_load_relaxed(&q->tail) >> 1; /* E5 */
     return tail > head ? (size_t)(tail - head) : 0;
 }
@@ -492,7 +597,8 @@ static inline int gq_array_asym_create(struct gq **out, const struct gq_config *
 
 __attribute__((unused)) static const struct gq_ops gq_array_asym_ops = {
     .name = "gq_array_asym",
-    .summary = "an unbounded array of slots in recycled segments; a pusher that stalls is skipped, at membarrier's cost",
+    .summary =
+        "an unbounded array of slots in recycled segments; a pusher that stalls is skipped",
     .source = "ours; the array of FAAArrayQueue and crossbeam's Injector, the asymmetric fence of Dice, Huang and Yang",
     .order = "FIFO",
     .progress = "lock-free",

@@ -1,0 +1,22 @@
+# shellcheck shell=bash disable=SC2034
+header=queues/gq_array_asym.h
+one=(-DPUSHERS=1 -DPOPPERS=1)
+twice=(-DPUSHERS=1 -DPOPPERS=1 -DPOPS=2)
+batch=(-DPUSHERS=1 -DEACH=2 -DBATCH=1 -DPOPPERS=1 -DMAX=2)
+border=(-DPUSHERS=1 -DEACH=1 -DPREFILLED=1 -DPOPPERS=1 -DPOPS=2)
+
+right "a pusher and a popper" "${one[@]}"
+right "a popper that comes twice" "${twice[@]}"
+right "a batch" "${batch[@]}"
+right "across the border of a segment" "${border[@]}"
+
+wrong "an item handed over with relaxed" '/S1 \*\//s/release/relaxed/' "${one[@]}"
+wrong "an item taken with relaxed" '/S2 \*\//s/acquire/relaxed/' "${one[@]}"
+wrong "push without its light fence" '/S1 \*\//{n;s/asym_light(q->registered);/(void)0;/}' "${one[@]}"
+wrong "skip without its heavy fence" 's/asym_heavy(q->registered);/(void)0;/' "${one[@]}"
+wrong "skip without looking at the slot" 's/aptr_load_acquire(slot) ||/false ||/' "${one[@]}"
+wrong "a stall that is not counted" '/C1 \*\//s/au64_fetch_add_relaxed(&q->stalled, 1);//' "${one[@]}"
+wrong "a pusher that does not settle" 's/0) && gq_array_asym_settle(q, position, slot);/0) \&\& false;/' "${one[@]}"
+wrong "a batch goes on behind a slot that was given up" 's/given_up ? &gq_array_asym_tombstone : items\[done\]/items[i]/' \
+    "${batch[@]}"
+wrong "slots published with relaxed" '/D2 \*\//s/release/relaxed/' "${one[@]}"

@@ -1,0 +1,337 @@
+/*
+ * ctest-timeout: 300
+ * The array queue's stalled pushers, one step at a time: a push is taken apart into its claim and its fill, with pops in
+ * between, so that every state of a stall is passed on purpose; then crowds whose pushers dawdle in that gap.
+ */
+#define _GNU_SOURCE
+#define GQ_ARRAY_ASYM_BITS 12 /* 4,096 slots, so that there can be too few */
+
+#include "queues/gq_array_asym.h"
+#include "stress/check.h"
+#include "stress/threads.h"
+
+enum { SEGMENT = 4, ITEMS = 64 };
+
+static struct gq *queue;
+static struct gq_array_asym *array;
+static struct sy_node items[ITEMS];
+
+/* A push that has come to a stop between its two halves. */
+struct half_push {
+    uint64_t position;
+    struct aptr *slot;
+    struct sy_node *item;
+};
+
+static void make(size_t segment, uint64_t first) {
+    struct gq_config config = {.capacity = 2, .segment = segment, .workers = 1, .first = first};
+    CHECK_EQ(gq_array_asym_create(&queue, &config), 0);
+    array = gq_array_asym_of(queue);
+}
+
+static void push(size_t item) {
+    CHECK_EQ(gq_array_asym_push(queue, &items[item]), GQ_OK);
+}
+
+static void expect_item(size_t item) {
+    struct sy_node *node;
+    size_t got;
+    CHECK_EQ(gq_array_asym_pop_batch(queue, &node, 1, &got), GQ_OK);
+    CHECK_EQ((size_t)(node - items), item);
+}
+
+static void expect_empty(void) {
+    struct sy_node *node;
+    size_t got;
+    CHECK_EQ(gq_array_asym_pop_batch(queue, &node, 1, &got), GQ_EMPTY);
+    CHECK(gq_array_asym_is_empty(queue));
+}
+
+static struct half_push begin(size_t item) {
+    struct half_push half = {.item = &items[item]};
+    CHECK_EQ(gq_array_asym_claim(array, 1, &half.position, &half.slot), 1);
+    return half;
+}
+
+/* Whether the item has to be pushed again. */
+static bool end(const struct half_push *half) {
+    return gq_array_asym_fill(array, half->position, half->slot, half->item);
+}
+
+static unsigned ids_taken(void) {
+    unsigned n = 0;
+    for (uint64_t w = 0; w < (gq_array_asym_ids(array) + 63) / 64; w++) {
+        n += (unsigned)__builtin_popcountll(au64_load_relaxed(&array->taken[w]));
+    }
+    return n;
+}
+
+static unsigned state_of(const struct half_push *half) {
+    return gq_array_asym_state(au64_load_relaxed(gq_array_asym_stall(array, half->slot)));
+}
+
+static void done(void) {
+    expect_empty();
+    CHECK_EQ(au64_load_relaxed(&array->stalled), 0);
+    gq_array_asym_destroy(queue);
+}
+
+static void a_stalled_pusher_holds_nobody(size_t variant) {
+    (void)variant;
+    make(SEGMENT, 0);
+    struct half_push stalled = begin(0);
+    CHECK(!gq_array_asym_is_empty(queue));
+    push(1);
+    push(2);
+    expect_item(1);
+    CHECK_EQ(state_of(&stalled), GQ_ARRAY_ASYM_SKIPPED);
+    expect_item(2);
+    expect_empty();
+    CHECK_EQ(au64_load_relaxed(&array->stalled), 1);
+    CHECK(end(&stalled));
+    CHECK_EQ(state_of(&stalled), GQ_ARRAY_ASYM_OVER);
+    expect_empty();
+    push(0);
+    expect_item(0);
+    done();
+}
+
+/* The segment that it may still write to is nobody else's until it has come. */
+static void a_segment_waits_for_its_pushers(size_t variant) {
+    (void)variant;
+    make(SEGMENT, 0);
+    struct half_push first = begin(0);
+    push(1);
+    struct half_push second = begin(2);
+    push(3);
+    CHECK_EQ(ids_taken(), 1);
+    expect_item(1);
+    expect_item(3);
+    CHECK_EQ(ids_taken(), 1);
+    CHECK_EQ(state_of(&first), GQ_ARRAY_ASYM_CROSSED);
+    CHECK_EQ(state_of(&second), GQ_ARRAY_ASYM_SKIPPED);
+    for (size_t i = 4; i < 4 * ITEMS; i++) {
+        push(i % ITEMS);
+        expect_item(i % ITEMS);
+    }
+    CHECK_EQ(ids_taken(), 1);
+    CHECK(end(&first));
+    CHECK_EQ(state_of(&second), GQ_ARRAY_ASYM_CROSSED);
+    CHECK_EQ(ids_taken(), 1);
+    CHECK(end(&second));
+    CHECK_EQ(ids_taken(), 0);
+    done();
+}
+
+static void who_comes_in_time_is_not_skipped(size_t variant) {
+    (void)variant;
+    make(SEGMENT, 0);
+    struct half_push late = begin(0);
+    push(1);
+    struct au64 *stall = gq_array_asym_stall(array, late.slot);
+    uint64_t suspect = gq_array_asym_accuse(array, stall);
+    CHECK_EQ(gq_array_asym_state(suspect), GQ_ARRAY_ASYM_SUSPECT);
+    CHECK_EQ(gq_array_asym_accuse(array, stall), suspect);
+    CHECK(!end(&late)); /* and ends the stall */
+    CHECK_EQ(state_of(&late), GQ_ARRAY_ASYM_OVER);
+    /* The one who accused him goes on where he was, and another accuses anew: the first must not take this for his own. */
+    uint64_t another = gq_array_asym_accuse(array, stall), expected = suspect;
+    CHECK(another != suspect);
+    CHECK(!au64_cas_acq_rel(stall, &expected, suspect + 1));
+    expect_item(0); /* and ends that one */
+    CHECK_EQ(au64_load_relaxed(&array->stalled), 0);
+    expect_item(1);
+    done();
+}
+
+/* Filled, but too late: nobody may take what stands there, though the head has not gone on yet. */
+static void a_skipped_item_is_not_taken(size_t variant) {
+    (void)variant;
+    make(SEGMENT, 0);
+    struct half_push late = begin(0);
+    struct au64 *stall = gq_array_asym_stall(array, late.slot);
+    uint64_t seen = gq_array_asym_accuse(array, stall);
+    CHECK(au64_cas_acq_rel(stall, &seen, seen + 1));
+    aptr_store_release(late.slot, late.item);
+    push(1);
+    expect_item(1);
+    CHECK(gq_array_asym_settle(array, late.position, late.slot));
+    done();
+}
+
+static void a_batch_keeps_its_order(size_t variant) {
+    (void)variant;
+    make(SEGMENT, 0);
+    struct half_push before = begin(0); /* makes the batch below find stalls */
+    push(1);
+    expect_item(1);
+    struct sy_node *batch[ITEMS];
+    size_t pushed = 0, got = 0;
+    for (size_t i = 0; i < ITEMS; i++) {
+        batch[i] = &items[i];
+    }
+    CHECK_EQ(gq_array_asym_push_batch(queue, batch, ITEMS, &pushed), GQ_OK);
+    CHECK_EQ(pushed, ITEMS);
+    CHECK(end(&before));
+    for (size_t next = 0; next < ITEMS; next += got) {
+        CHECK_EQ(gq_array_asym_pop_batch(queue, batch, ITEMS, &got), GQ_OK);
+        for (size_t i = 0; i < got; i++) {
+            CHECK(batch[i] == &items[next + i]);
+        }
+    }
+    done();
+}
+
+static void full_and_no_more(size_t variant) {
+    (void)variant;
+    static struct sy_node one;
+    make(SEGMENT, 0);
+    size_t n = 0, got, popped = 0;
+    struct sy_node *out[ITEMS];
+    while (gq_array_asym_push(queue, &one) == GQ_OK) {
+        n++;
+    }
+    CHECK_EQ(n, GQ_ARRAY_ASYM_SLOTS);
+    while (gq_array_asym_pop_batch(queue, out, ITEMS, &got) == GQ_OK) {
+        popped += got;
+    }
+    CHECK_EQ(popped, n);
+    push(1);
+    expect_item(1);
+    done();
+}
+
+/* ---- crowds ---- */
+
+struct crowd_item {
+    struct sy_node node;
+    size_t producer, sequence;
+    unsigned taken; /* plain */
+};
+
+struct crowd {
+    size_t producers, each;
+    bool batches;
+    struct crowd_item *items;
+    struct au64 taken;
+    struct au64 skipped;
+};
+
+/* Between claim and fill: mostly goes on, sometimes gives the processor away, seldom for several rounds. */
+static void dawdle(uint64_t *random) {
+    uint64_t dice = check_random(random) % 64;
+    for (uint64_t i = 0; i < (dice == 0 ? 20 : dice < 8); i++) {
+        sched_yield();
+    }
+}
+
+static void push_slowly(struct crowd *crowd, struct crowd_item *from, size_t n, uint64_t *random) {
+    size_t sent = 0;
+    while (sent < n) {
+        uint64_t position;
+        struct aptr *slots;
+        uint64_t claimed = gq_array_asym_claim(array, n - sent, &position, &slots);
+        if (claimed == 0) {
+            sched_yield(); /* who crossed a segment a round of the small ring ago has not retired it yet */
+        }
+        bool given_up = false;
+        for (uint64_t i = 0; i < claimed; i++) {
+            dawdle(random);
+            struct sy_node *item = given_up ? &gq_array_asym_tombstone : &from[sent].node;
+            given_up = gq_array_asym_fill(array, position + i, &slots[i], item) || given_up;
+            sent += !given_up;
+        }
+        au64_fetch_add_relaxed(&crowd->skipped, given_up);
+    }
+}
+
+static void produce(struct crowd *crowd, size_t producer) {
+    uint64_t random = check_seed() + producer;
+    struct crowd_item *mine = crowd->items + producer * crowd->each;
+    for (size_t i = 0; i < crowd->each;) {
+        size_t n = crowd->batches ? 1 + check_random(&random) % 8 : 1;
+        n = n < crowd->each - i ? n : crowd->each - i;
+        for (size_t k = i; k < i + n; k++) {
+            mine[k].producer = producer;
+            mine[k].sequence = k + 1;
+        }
+        push_slowly(crowd, mine + i, n, &random);
+        i += n;
+        /* Not more inside than there are slots. */
+        while (gq_array_asym_length(queue) > GQ_ARRAY_ASYM_SLOTS / 4) {
+            sched_yield();
+        }
+    }
+}
+
+static void consume(struct crowd *crowd) {
+    size_t last[THREADS_MAX] = {0};
+    while (au64_load_relaxed(&crowd->taken) < crowd->producers * crowd->each) {
+        struct sy_node *out[8];
+        size_t got = 0;
+        if (gq_array_asym_pop_batch(queue, out, crowd->batches ? 8 : 1, &got) != GQ_OK) {
+            sched_yield();
+            continue;
+        }
+        for (size_t i = 0; i < got; i++) {
+            struct crowd_item *item = (struct crowd_item *)(void *)out[i];
+            CHECK_EQ(++item->taken, 1);
+            CHECK(item->sequence > last[item->producer]);
+            last[item->producer] = item->sequence;
+        }
+        au64_fetch_add_relaxed(&crowd->taken, got);
+    }
+}
+
+static void crowd_member(size_t index, void *shared) {
+    struct crowd *crowd = shared;
+    if (index < crowd->producers) {
+        produce(crowd, index);
+    } else {
+        consume(crowd);
+    }
+}
+
+static void run_crowd(size_t segment, size_t producers, size_t consumers, bool batches) {
+    struct crowd crowd = {.producers = producers, .each = threads_scaled(40000) / producers, .batches = batches};
+    crowd.items = calloc(producers * crowd.each, sizeof *crowd.items);
+    make(segment, 0);
+    threads_run(producers + consumers, crowd_member, &crowd);
+    for (size_t i = 0; i < producers * crowd.each; i++) {
+        CHECK_EQ(crowd.items[i].taken, 1);
+    }
+    printf("     segment %zu, %zu:%zu: %" PRIu64 " pushes of %zu were skipped\n", segment, producers, consumers,
+           au64_load_relaxed(&crowd.skipped), producers * crowd.each);
+    done();
+    free(crowd.items);
+}
+
+static void dawdling_crowds(size_t variant) {
+    (void)variant;
+    static const size_t segments[] = {2, 4, 64};
+    for (size_t i = 0; i < sizeof segments / sizeof *segments; i++) {
+        run_crowd(segments[i], 2, 2, false);
+        run_crowd(segments[i], 2, 2, true);
+        run_crowd(segments[i], 6, 2, true);
+    }
+}
+
+static const struct check_test tests[] = {
+    {"a_stalled_pusher_holds_nobody", a_stalled_pusher_holds_nobody},
+    {"a_segment_waits_for_its_pushers", a_segment_waits_for_its_pushers},
+    {"who_comes_in_time_is_not_skipped", who_comes_in_time_is_not_skipped},
+    {"a_skipped_item_is_not_taken", a_skipped_item_is_not_taken},
+    {"a_batch_keeps_its_order", a_batch_keeps_its_order},
+    {"full_and_no_more", full_and_no_more},
+    {"dawdling_crowds", dawdling_crowds},
+};
+
+static const struct check_suite suite = {
+    .title = "unit_gq_array_asym",
+    .tests = tests,
+    .test_count = sizeof tests / sizeof *tests,
+};
+
+int main(int argc, char **argv) {
+    return check_main(&suite, argc, argv);
+}
