@@ -1,6 +1,7 @@
 /* atomics.h: what each operation returns and leaves behind, that it is atomic, what the orders forbid, the counts. */
 #define _GNU_SOURCE
 #define SY_ATOMICS_COUNT
+#include "queues/asym.h"
 #include "queues/atomics.h"
 #include "stress/check.h"
 #include "stress/threads.h"
@@ -99,12 +100,12 @@ static void none_is_lost(size_t variant) {
     CHECK_EQ((uintptr_t)aptr_load_relaxed(&c.turn), n);
 }
 
-/* Store buffering: two threads each store and then load the other's cell. Fences forbid that both load 0. */
+/* Store buffering: two threads each store, pass a fence, and load the other's cell. Good fences forbid that both load 0. */
 struct buffering {
     SY_ALIGNAS(SY_CACHE_LINE) struct au32 x[2 * SY_CACHE_LINE / sizeof(struct au32)]; /* a line each */
     struct threads_rounds rounds;
     uint32_t seen[2];
-    bool fenced;
+    void (*fence[2])(void);
     size_t both_zero;
 };
 
@@ -115,9 +116,7 @@ static void buffering_member(size_t index, void *shared) {
     uint64_t round = 0;
     for (size_t i = 0; threads_round(&b->rounds, &round, index, i); i++) {
         au32_store_relaxed(mine, 1);
-        if (b->fenced) {
-            fence_seq_cst();
-        }
+        b->fence[index]();
         b->seen[index] = au32_load_relaxed(other);
         threads_meet(&b->rounds, &round);
         if (index == 0) {
@@ -128,17 +127,45 @@ static void buffering_member(size_t index, void *shared) {
     }
 }
 
-static size_t count_both_zero(bool fenced) {
-    struct buffering b = {.rounds = threads_rounds_of(2, threads_scaled(300000)), .fenced = fenced};
+static size_t count_both_zero(void (*one)(void), void (*other)(void), size_t repetitions) {
+    struct buffering b = {.rounds = threads_rounds_of(2, threads_scaled(repetitions)), .fence = {one, other}};
     threads_run(2, buffering_member, &b);
     return b.both_zero;
 }
 
+static void no_fence(void) {
+}
+
+static void full_fence(void) {
+    fence_seq_cst();
+}
+
+static bool registered;
+
+static void light_fence(void) {
+    asym_light(registered);
+}
+
+static void heavy_fence(void) {
+    asym_heavy(registered);
+}
+
 static void fence_orders_store_before_load(size_t variant) {
     (void)variant;
-    CHECK_EQ(count_both_zero(true), 0);
-    if (count_both_zero(false) == 0) {
+    CHECK_EQ(count_both_zero(full_fence, full_fence, 300000), 0);
+    if (count_both_zero(no_fence, no_fence, 300000) == 0) {
         check_skip("never saw the effect without the fence either, so its absence says nothing");
+    }
+}
+
+static void asymmetric_fences_order_each_other(size_t variant) {
+    (void)variant;
+    registered = asym_register();
+    CHECK_EQ(count_both_zero(light_fence, heavy_fence, 100000), 0);
+    if (!registered) {
+        check_skip("the kernel refuses membarrier(2); both sides are full barriers, and they hold");
+    } else if (count_both_zero(light_fence, full_fence, 300000) == 0) {
+        check_skip("never saw the effect with a heavy fence of one thread only, so its absence says nothing");
     }
 }
 
@@ -223,6 +250,7 @@ static const struct check_test tests[] = {
     {"ai64_fetch", ai64_fetch},
     {"none_is_lost", none_is_lost},
     {"fence_orders_store_before_load", fence_orders_store_before_load},
+    {"asymmetric_fences_order_each_other", asymmetric_fences_order_each_other},
     {"release_is_seen_by_acquire", release_is_seen_by_acquire},
     {"counts", counts},
 };
