@@ -39,17 +39,20 @@
  * push that failed, so they never wrap; a cell is used once between two grace periods. config.first is where segments
  * and rounds of `emptiness` are numbered from; only differences matter.
  *
- * Memory order. Counters are seq_cst: with [N] and emptiness.h they decide what "empty" is. It costs nothing on x86.
- *   [A1] prepare stores cells and counters: relaxed, made visible by [S2] or [S5]
- *   [A2] push adds to pushes: seq_cst. Before emptiness_pushed_now in the total order, as [A4] comes after the round: a
+ * Memory order.
+ *   [A1] prepare stores cells and counters: relaxed, made visible by [S2] or by spares.h
+ *   [A2] push takes tickets: seq_cst. Before emptiness_pushed_now in the total order, as [A4] comes after the round: a
  *        look that missed this ticket began its round before, and the push sees it
- *   [A3] pop loads pops: seq_cst, and before [A4]: pushes only grow, so pops >= pushes was true at [A4]
- *   [A4] pop loads pushes: seq_cst, see [A2]
- *   [A5] pop takes tickets: seq_cst. Not more than [A4] showed, or one
+ *   [A3] pop that may say "empty" loads pops: acquire, so before [A4]: pushes only grow, so pops >= pushes was true
+ *        there
+ *   [A4] and pushes: seq_cst, see [A2]
+ *   [A5] pop takes tickets: relaxed; that each has one popper is the read-modify-write's doing, and what is in their
+ *        cells comes by [A7] and [A8]
  *   [A6] push stores into its cell by compare-and-swap: release, pairs with [A7] and [A8]: the item's contents
  *   [A7] pop loads the cell: acquire, pairs with [A6]
  *   [A8] pop spoils the cell, or gets what came in the last moment: acquire, pairs with [A6]. Then [A6] fails
- *   [A9] length loads the counters: relaxed; a hint
+ *   [A9] counters loaded relaxed. To take tickets: values that were true once, and [A5] sees whether pops is still the
+ *        same; where they show nothing, [A3] and [A4] follow. To pass a full segment: pops only grows. And for length
  *
  * Lines: push: list, pushes, cell, item; pop: list, pops and pushes, cell. Cells are not padded nor mixed up: eight to
  * a line, which is what batches want.
@@ -173,9 +176,8 @@ SY_INLINE enum gq_status gq_faa_array_push(struct gq *queue, struct sy_node *ite
     return gq_faa_array_push_batch(queue, &item, 1, &pushed);
 }
 
-/* Whether no pop is to come to any item, as far as `first` can tell; pops is what [A3] loaded. */
-SY_INLINE uint64_t gq_faa_array_inside(const struct gq_segments *list, const struct gq_segment *first, uint64_t pops) {
-    uint64_t pushes = au64_load_seq_cst(&first->pushes); /* [A4] */
+/* Tickets that pushers have in the segment, and poppers not yet. */
+SY_INLINE uint64_t gq_faa_array_inside(const struct gq_segments *list, uint64_t pops, uint64_t pushes) {
     uint64_t end = pushes < list->size ? pushes : list->size;
     return end > pops ? end - pops : 0;
 }
@@ -198,14 +200,15 @@ static __attribute__((noinline, unused)) bool gq_faa_array_exhausted(struct gq_s
                                                                      struct gq_segment *first) {
     struct gq_segment *next = gq_segment_next(first);
     if (next) {
-        if (au64_load_seq_cst(&first->pops) >= list->size) { /* [A3] */
+        if (au64_load_relaxed(&first->pops) >= list->size) { /* [A9] */
             gq_segments_pass(list, first, next);
         }
         return false;
     }
     uint64_t round = emptiness_suspect(&list->emptiness);
-    uint64_t pops = au64_load_seq_cst(&first->pops); /* [A3] */
-    if (gq_faa_array_inside(list, first, pops) > 0 || gq_segment_next(first)) {
+    uint64_t pops = au64_load_acquire(&first->pops);     /* [A3] */
+    uint64_t pushes = au64_load_seq_cst(&first->pushes); /* [A4] */
+    if (gq_faa_array_inside(list, pops, pushes) > 0 || gq_segment_next(first)) {
         return false;
     }
     emptiness_conclude(&list->emptiness, round);
@@ -221,8 +224,8 @@ SY_INLINE enum gq_status gq_faa_array_pop_batch(struct gq *queue, struct sy_node
     }
     while (taken == 0) {
         struct gq_segment *first = gq_segments_oldest(list);
-        uint64_t ticket = au64_load_seq_cst(&first->pops); /* [A3] */
-        uint64_t inside = gq_faa_array_inside(list, first, ticket), n = inside < max ? inside : max;
+        uint64_t ticket = au64_load_relaxed(&first->pops), pushes = au64_load_relaxed(&first->pushes); /* [A9] */
+        uint64_t inside = gq_faa_array_inside(list, ticket, pushes), n = inside < max ? inside : max;
         if (n == 0) {
             if (gq_faa_array_exhausted(list, first)) {
                 return GQ_EMPTY;
@@ -230,9 +233,9 @@ SY_INLINE enum gq_status gq_faa_array_pop_batch(struct gq *queue, struct sy_node
             continue;
         }
         if (max == 1) {
-            ticket = au64_fetch_add_seq_cst(&first->pops, 1); /* [A5] */
+            ticket = au64_fetch_add_relaxed(&first->pops, 1); /* [A5] */
             n = ticket < list->size;
-        } else if (!au64_cas_seq_cst(&first->pops, &ticket, ticket + n)) { /* [A5] */
+        } else if (!au64_cas_relaxed(&first->pops, &ticket, ticket + n)) { /* [A5] */
             continue;
         }
         for (uint64_t i = 0; i < n; i++) {

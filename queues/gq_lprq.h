@@ -55,26 +55,39 @@
  * over those of every push that failed. Safe, because in a closed ring pushes is never below the end of the tickets
  * that count: each takes away what it added.
  *
- * Memory order. The algorithm is published for sequentially consistent memory, and all accesses to counters and cells
- * are seq_cst but for those given otherwise; on x86 only [L13] gains by being weaker. What they are there for:
- *   [L1]  prepare and extend store cells and counters: relaxed, made visible by [S2] or [S5]
- *   [L2]  push takes tickets. Before emptiness_pushed_now in the total order, as [L3] comes after the round
- *   [L3]  pop loads pushes, after [L21] or its own [L22]
- *   [L4], [L5] push reads index, then value; [L8] sees whether the index is still that one
- *   [L6]  push looks whether a popper has its ticket; after [L4], whose unsafe mark another popper set. Also how full
- *         the ring is: pops only grows, so by an older value it closes too early, which it may
- *   [L7]  push puts its token, [L8] sets the index, [L10] puts the item: the item's contents, pairs with [L12]
- *   [L9]  push takes its token back, where [L8] failed
- *   [L11], [L12] pop reads index, value and index again: both were there at one moment. Pairs with [L10]
- *   [L13] pop clears the value of its item: release. Nobody else writes a cell that holds an item. Seen late it is as
- *         if the popper were slow: pushers go elsewhere, poppers mark the cell unsafe
- *   [L14] pop marks the cell of an older item unsafe; [L15] removes a token, [L16] sets the index beyond its ticket
- *   [L17] pushes loaded relaxed: hints, for waiting and for the length
- *   [L18] push closes the ring, before [N] finds no next one
+ * Memory order. The algorithm is published for sequentially consistent memory. What is needed of that:
+ *   [L1]  prepare and extend store cells and counters: relaxed, made visible by [S2] or by spares.h
+ *   [L2]  push takes tickets: seq_cst. Before emptiness_pushed_now in the total order, as [L3] comes after the round
+ *   [L3]  pop that may say "empty" loads pushes: seq_cst, see [L2]; after [L21]
+ *   [L4]  push loads the index: acquire, and before [L5], so that [L8] sees whether anything has happened since
+ *   [L5]  push loads the value: acquire, pairs with [L13]: so that popper was done when the token comes
+ *   [L6]  push into an unsafe cell looks whether a popper has its ticket, and [L7] puts the token, both seq_cst, as are
+ *         [L22] and [L12]. A popper that finds an older item in an unsafe cell leaves without a write; in the total
+ *         order its ticket and its load come before [L7] then, for which the item had to be gone, and so before [L6].
+ *         The published order, [L6] before [L7], needs [L13] to be seq_cst, too: an exchange for each pop
+ *   [L8]  push sets the index: acq_rel. Whoever sees it sees the token, or what came after. All that poppers and
+ *         pushers do to one cell meets here, in [L14] and in [L16]: of two that loaded the same index one fails
+ *   [L9]  push takes its token back where [L8] failed: release, for the next [L7]
+ *   [L10] push puts the item: release, pairs with [L12]: its contents. Fails if [L15] or a later [L7] took the token
+ *   [L11] pop loads the index, before and after [L12]: acquire, pairs with [L8]. If the first is t + size, the value is
+ *         not older than the token of t; if the second is the same, it is not that of a later ticket, whose index [L12]
+ *         would have brought
+ *   [L12] pop loads the value: seq_cst, pairs with [L10]; see [L6]
+ *   [L13] pop clears the value of its item: release, pairs with [L5]. Nobody else writes a cell that holds an item.
+ *         Seen late it is as if the popper were slow: pushers go elsewhere, poppers mark the cell unsafe
+ *   [L14] pop marks the cell of an older item unsafe: acq_rel, as [L8]; its [L22] is seen by who sees the mark
+ *   [L15] pop removes a token: relaxed, [L16] or another round follows
+ *   [L16] pop sets the index beyond its ticket: acq_rel, as [L8]
+ *   [L17] counters loaded relaxed: values that were true once. To take tickets: [L22] sees whether pops is still the
+ *         same; where they show nothing, [L21] and [L3] follow. To pass a ring: who linked the next had seen the flag,
+ *         so by [N] pushes is as large as when that was set. To close: pops only grows, so an older value closes too
+ *         early, which it may. Otherwise hints
+ *   [L18] push closes the ring: relaxed. Tickets are taken from the same word, so it is clear which came before
  *   [L19] push gives tickets of a closed ring back: relaxed, nothing is read by them
- *   [L20] poppers move pushes on
- *   [L21] pop loads pops, before [L3]: pushes only grow (but for [L19]), so pops >= pushes was true at [L3]
- *   [L22] pop takes tickets
+ *   [L20] poppers move pushes on: relaxed, likewise
+ *   [L21] pop that may say "empty" loads pops: acquire, before [L3]: pushes only grow (but for [L19], which takes back
+ *         what never counted), so pops >= pushes was true there
+ *   [L22] pop takes tickets: seq_cst, see [L6]
  *
  * Lines: push: list, pushes, cell, item; pop: list, pops and pushes, cell. Cells are not padded nor mixed up: four to a
  * line, which is what batches want.
@@ -174,23 +187,21 @@ static inline void gq_lprq_destroy(struct gq *queue) {
 /* The pusher of a ticket. False: its popper was faster, or the cell is taken. */
 SY_INLINE bool gq_lprq_put(struct gq_segment *ring, uint64_t size, uint64_t ticket, struct sy_node *item) {
     struct gq_lprq_cell *cell = gq_lprq_cell(ring, size, ticket);
-    uint64_t index = au64_load_seq_cst(&cell->index); /* [L4] */
-    void *value = aptr_load_seq_cst(&cell->value);    /* [L5] */
+    uint64_t index = au64_load_acquire(&cell->index); /* [L4] */
+    void *value = aptr_load_acquire(&cell->value);    /* [L5] */
     if (gq_lprq_is_item(value) || gq_lprq_ahead(index, ticket) > 0) {
-        return false;
-    }
-    if ((index & GQ_LPRQ_FLAG) && gq_lprq_ahead(au64_load_seq_cst(&ring->pops), ticket) > 0) { /* [L6] */
         return false;
     }
     void *token = (void *)((uintptr_t)&gq_lprq_thread | GQ_LPRQ_TOKEN), *mine = token;
     if (!aptr_cas_seq_cst(&cell->value, &value, token)) { /* [L7] */
         return false;
     }
-    if (!au64_cas_seq_cst(&cell->index, &index, ticket + size * GQ_LPRQ_STEP)) { /* [L8] */
-        aptr_cas_seq_cst(&cell->value, &mine, NULL);                             /* [L9] */
+    bool late = (index & GQ_LPRQ_FLAG) && gq_lprq_ahead(au64_load_seq_cst(&ring->pops), ticket) > 0; /* [L6] */
+    if (late || !au64_cas_acq_rel(&cell->index, &index, ticket + size * GQ_LPRQ_STEP)) {             /* [L8] */
+        aptr_cas_release(&cell->value, &mine, NULL);                                                 /* [L9] */
         return false;
     }
-    return aptr_cas_seq_cst(&cell->value, &mine, item); /* [L10] */
+    return aptr_cas_release(&cell->value, &mine, item); /* [L10] */
 }
 
 /* Whether a pusher has that ticket, and may put its item where the index is this. */
@@ -202,12 +213,12 @@ SY_INLINE bool gq_lprq_expects(const struct gq_segment *ring, uint64_t index, ui
 /* The popper of a ticket, where no item of it is: sees to it that none comes any more. False: the cell has changed. */
 SY_INLINE bool gq_lprq_bar(struct gq_lprq_cell *cell, uint64_t index, void *value, uint64_t next) {
     if (gq_lprq_is_item(value)) { /* an older one */
-        return (index & GQ_LPRQ_FLAG) || au64_cas_seq_cst(&cell->index, &index, index | GQ_LPRQ_FLAG); /* [L14] */
+        return (index & GQ_LPRQ_FLAG) || au64_cas_acq_rel(&cell->index, &index, index | GQ_LPRQ_FLAG); /* [L14] */
     }
-    if (value && !aptr_cas_seq_cst(&cell->value, &value, NULL)) { /* [L15] */
+    if (value && !aptr_cas_relaxed(&cell->value, &value, NULL)) { /* [L15] */
         return false;
     }
-    return au64_cas_seq_cst(&cell->index, &index, next | (index & GQ_LPRQ_FLAG)); /* [L16] */
+    return au64_cas_acq_rel(&cell->index, &index, next | (index & GQ_LPRQ_FLAG)); /* [L16] */
 }
 
 /* The popper of a ticket. NULL: no item has come, nor will one. */
@@ -215,9 +226,9 @@ SY_INLINE struct sy_node *gq_lprq_take(struct gq_segment *ring, uint64_t size, u
     struct gq_lprq_cell *cell = gq_lprq_cell(ring, size, ticket);
     unsigned spins = 0;
     for (;;) {
-        uint64_t index = au64_load_seq_cst(&cell->index); /* [L11] */
+        uint64_t index = au64_load_acquire(&cell->index); /* [L11] */
         void *value = aptr_load_seq_cst(&cell->value);    /* [L12] */
-        if (index != au64_load_seq_cst(&cell->index)) {   /* [L11] */
+        if (index != au64_load_acquire(&cell->index)) {   /* [L11] */
             continue;
         }
         int64_t ahead = gq_lprq_ahead(index, ticket + size * GQ_LPRQ_STEP);
@@ -272,11 +283,11 @@ static __attribute__((noinline, unused)) bool gq_lprq_extend(struct gq_segments 
  * is closed; `late`: by somebody else.
  */
 SY_INLINE bool gq_lprq_close(struct gq_segment *ring, uint64_t size, uint64_t end, unsigned tries, bool *late) {
-    uint64_t pops = au64_load_seq_cst(&ring->pops); /* [L6] */
+    uint64_t pops = au64_load_relaxed(&ring->pops); /* [L17] */
     if (gq_lprq_ahead(end, pops) <= (int64_t)size && tries < GQ_LPRQ_TRIES) {
         return false;
     }
-    *late = au64_fetch_or_seq_cst(&ring->pushes, GQ_LPRQ_FLAG) & GQ_LPRQ_FLAG; /* [L18] */
+    *late = au64_fetch_or_relaxed(&ring->pushes, GQ_LPRQ_FLAG) & GQ_LPRQ_FLAG; /* [L18] */
     return true;
 }
 
@@ -323,18 +334,17 @@ SY_INLINE enum gq_status gq_lprq_push(struct gq *queue, struct sy_node *item) {
     return gq_lprq_push_batch(queue, &item, 1, &pushed);
 }
 
-/* How many tickets pushers have taken beyond `pops`, which was loaded before: an upper bound of what is inside. */
-SY_INLINE uint64_t gq_lprq_inside(const struct gq_segment *ring, uint64_t pops) {
-    uint64_t pushes = au64_load_seq_cst(&ring->pushes); /* [L3] */
+/* Tickets that pushers have taken and poppers not yet: an upper bound of what is inside. */
+SY_INLINE uint64_t gq_lprq_inside(uint64_t pops, uint64_t pushes) {
     int64_t inside = gq_lprq_ahead(pushes, pops);
     return inside > 0 ? (uint64_t)inside : 0;
 }
 
 /* Poppers have overtaken the pushers of an open ring: lets these begin where a popper is still to come. */
 static __attribute__((noinline, unused)) void gq_lprq_catch_up(struct gq_segment *ring) {
-    uint64_t pushes = au64_load_seq_cst(&ring->pushes), pops = au64_load_seq_cst(&ring->pops); /* [L20] */
+    uint64_t pushes = au64_load_relaxed(&ring->pushes), pops = au64_load_relaxed(&ring->pops); /* [L20] */
     while (gq_lprq_ahead(pops, pushes) > 0 &&
-           !au64_cas_seq_cst(&ring->pushes, &pushes, pops | (pushes & GQ_LPRQ_FLAG))) { /* [L20] */
+           !au64_cas_relaxed(&ring->pushes, &pushes, pops | (pushes & GQ_LPRQ_FLAG))) { /* [L20] */
     }
 }
 
@@ -345,14 +355,16 @@ static __attribute__((noinline, unused)) void gq_lprq_catch_up(struct gq_segment
 static __attribute__((noinline, unused)) bool gq_lprq_exhausted(struct gq_segments *list, struct gq_segment *first) {
     struct gq_segment *next = gq_segment_next(first);
     if (next) { /* so it is closed: no ticket that counts is taken any more */
-        if (gq_lprq_inside(first, au64_load_seq_cst(&first->pops)) == 0) { /* [L21] */
+        uint64_t pops = au64_load_relaxed(&first->pops), pushes = au64_load_relaxed(&first->pushes); /* [L17] */
+        if (gq_lprq_inside(pops, pushes) == 0) {
             gq_segments_pass(list, first, next);
         }
         return false;
     }
     uint64_t round = emptiness_suspect(&list->emptiness);
-    uint64_t pops = au64_load_seq_cst(&first->pops); /* [L21] */
-    if (gq_lprq_inside(first, pops) > 0 || gq_segment_next(first)) {
+    uint64_t pops = au64_load_acquire(&first->pops);     /* [L21] */
+    uint64_t pushes = au64_load_seq_cst(&first->pushes); /* [L3] */
+    if (gq_lprq_inside(pops, pushes) > 0 || gq_segment_next(first)) {
         return false;
     }
     emptiness_conclude(&list->emptiness, round);
@@ -377,8 +389,8 @@ SY_INLINE enum gq_status gq_lprq_pop_batch(struct gq *queue, struct sy_node **it
     }
     while (taken == 0) {
         struct gq_segment *first = gq_segments_oldest(list);
-        uint64_t ticket = au64_load_seq_cst(&first->pops); /* [L21] */
-        uint64_t inside = gq_lprq_inside(first, ticket), n = inside < max ? inside : max;
+        uint64_t ticket = au64_load_relaxed(&first->pops), pushes = au64_load_relaxed(&first->pushes); /* [L17] */
+        uint64_t inside = gq_lprq_inside(ticket, pushes), n = inside < max ? inside : max;
         if (n == 0) {
             if (gq_lprq_exhausted(list, first)) {
                 return GQ_EMPTY;
@@ -392,7 +404,7 @@ SY_INLINE enum gq_status gq_lprq_pop_batch(struct gq *queue, struct sy_node **it
             items[taken] = gq_lprq_take(first, list->size, ticket);
             taken += items[taken] != NULL;
         }
-        if (taken == 0 && gq_lprq_inside(first, ticket) == 0) {
+        if (taken == 0 && gq_lprq_inside(ticket, au64_load_relaxed(&first->pushes)) == 0) { /* [L17] */
             gq_lprq_catch_up(first);
         }
     }
@@ -415,7 +427,8 @@ SY_INLINE size_t gq_lprq_length(const struct gq *queue) {
     uint64_t pops = au64_load_relaxed(&first->pops), pushes = au64_load_relaxed(&last->pushes); /* [L17] */
     int64_t inside = gq_lprq_ahead(pushes, pops);
     if (first != last) {
-        inside = (int64_t)gq_lprq_inside(first, pops) + gq_lprq_ahead(pushes, gq_lprq_ticket(list->first, 0)) +
+        inside = (int64_t)gq_lprq_inside(pops, au64_load_relaxed(&first->pushes)) +
+                 gq_lprq_ahead(pushes, gq_lprq_ticket(list->first, 0)) +
                  (int64_t)((last->number - first->number - 1) * list->size);
     }
     return inside > 1 ? (size_t)inside : 1;

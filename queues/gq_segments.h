@@ -20,8 +20,7 @@
  * Reclamation and ABA. A segment is retired by the popper whose [S4] took head from it. Before that the tail has left
  * it [S3], for good: so a thread that starts later finds no way to it, and who had found one is waited for by
  * reclaim.h. A compare-and-swap of head, tail or next expects a segment that its thread holds, so the value has not
- * come back in between: it would have had to be retired, and a grace period to pass. In the store a segment comes and
- * goes as a whole, and who took it has it alone: no ABA there, whoever puts it back.
+ * come back in between: it would have had to be retired, and a grace period to pass. The store: spares.h.
  *
  * Memory is bounded by the segments in the list, those whose grace period is not over, and GQ_SEGMENTS_SPARE.
  *
@@ -32,14 +31,10 @@
  *   [N]  the queues' load of next: seq_cst, pairs with [S2]: poppers load it after they have announced their look
  *   [S3] whoever saw the next segment moves tail: release, for [S1]. What it publishes it got by [N], with acquire
  *   [S4] pass moves head: release, for [S1]
- *   [S5] put stores the segment where nothing was: release, pairs with [S6]: what `prepare` wrote
- *   [S6] obtain takes it: acquire, pairs with [S5]
- *   [S7] look whether there is something, or nothing: relaxed, a hint for [S6] and [S5]
  *
  * Rejected: freeing and allocating (an allocator's lock each 1,024 operations, and the thread that frees is never the
- * one that allocates); the store as a linked stack (ABA, or the argument why not); one store for all queues (they have
- * segments of different sizes); each pusher that meets the end of a segment preparing the next (one is used): those who
- * were not the first there wait for a moment.
+ * one that allocates); one store for all queues (they have segments of different sizes); each pusher that meets the end
+ * of a segment preparing the next (one is used): those who were not the first there wait for a moment.
  */
 #ifndef STEALYARD_QUEUES_GQ_SEGMENTS_H
 #define STEALYARD_QUEUES_GQ_SEGMENTS_H
@@ -47,6 +42,7 @@
 #include "queues/emptiness.h"
 #include "queues/gq.h"
 #include "queues/reclaim.h"
+#include "queues/spares.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -111,14 +107,7 @@ static inline struct gq_segment *gq_segments_allocate(struct gq_segments *list) 
 static inline void gq_segments_put(struct gq_segments *list, struct gq_segment *segment) {
     aptr_store_relaxed(&segment->next, NULL);
     list->prepare(segment, list->size, list->first);
-    for (size_t i = 0; i < GQ_SEGMENTS_SPARE; i++) {
-        void *none = NULL;
-        if (!aptr_load_relaxed(&list->spares[i]) &&
-            aptr_cas_release(&list->spares[i], &none, segment)) { /* [S7] [S5] */
-            return;
-        }
-    }
-    free(segment);
+    spares_keep(list->spares, GQ_SEGMENTS_SPARE, segment);
 }
 
 /* The end of its grace period: runs on reclaim.h's helper. */
@@ -128,14 +117,8 @@ static inline void gq_segments_put_retired(struct reclaim_head *retired) {
 }
 
 static inline struct gq_segment *gq_segments_obtain(struct gq_segments *list) {
-    for (size_t i = 0; i < GQ_SEGMENTS_SPARE; i++) {
-        struct aptr *spare = &list->spares[i];
-        void *segment = aptr_load_relaxed(spare) ? aptr_exchange_acquire(spare, NULL) : NULL; /* [S7] [S6] */
-        if (segment) {
-            return (struct gq_segment *)segment;
-        }
-    }
-    return gq_segments_allocate(list);
+    void *segment = spares_take(list->spares, GQ_SEGMENTS_SPARE);
+    return segment ? (struct gq_segment *)segment : gq_segments_allocate(list);
 }
 
 SY_INLINE void gq_segments_follow(struct gq_segments *list, struct gq_segment *last, struct gq_segment *next) {
@@ -192,9 +175,7 @@ static inline void gq_segments_detach(struct gq *queue) {
 /* 0 or -ENOMEM. The caller has set size, first, bytes and prepare. */
 static inline int gq_segments_init(struct gq_segments *list) {
     emptiness_init(&list->emptiness, list->first);
-    for (size_t i = 0; i < GQ_SEGMENTS_SPARE; i++) {
-        aptr_store_relaxed(&list->spares[i], NULL);
-    }
+    spares_init(list->spares, GQ_SEGMENTS_SPARE);
     struct gq_segment *segment = gq_segments_allocate(list);
     if (!segment || reclaim_create(&list->reclaim) != 0) {
         free(segment);
@@ -215,9 +196,7 @@ static inline void gq_segments_destroy(struct gq_segments *list) {
         free(segment);
         segment = next;
     }
-    for (size_t i = 0; i < GQ_SEGMENTS_SPARE; i++) {
-        free(aptr_load_relaxed(&list->spares[i]));
-    }
+    spares_free(list->spares, GQ_SEGMENTS_SPARE);
 }
 
 #endif
