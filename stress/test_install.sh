@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the project and builds two users of it outside the tree: the README's example, and one of the queues alone.
-# Shared and static, by find_package and by pkg-config.
+# Installs the project and builds three users of it outside the tree: the README's example, one of the queues alone, and
+# all queues, some of which need libraries. Shared and static, by find_package and by pkg-config.
 # ctest-plain-only: yes
 # ctest-slow: yes
 # ctest-timeout: 600
@@ -35,6 +35,42 @@ int main(void) {
     return 0;
 }
 C
+cat >queues.c <<'C'
+#define _DEFAULT_SOURCE
+#include <queues/gq_list.h>
+#include <stdio.h>
+
+static int works(const struct gq_ops *ops) {
+    struct gq_config config = {.capacity = GQ_CAPACITY_DEFAULT, .workers = 1};
+    struct gq *queue;
+    struct sy_node item, *out = NULL;
+    size_t got = 0;
+    int error = ops->create(&queue, &config);
+    if (error) {
+        return error == -ENOTSUP;
+    }
+    error = ops->attach ? ops->attach(queue) : 0;
+    int ok = !error && ops->push(queue, &item) == GQ_OK && ops->pop_batch(queue, &out, 1, &got) == GQ_OK && out == &item;
+    if (ops->detach) {
+        ops->detach(queue);
+    }
+    ops->destroy(queue);
+    return ok;
+}
+
+int main(void) {
+#define ENTRY(name) &name##_ops,
+    static const struct gq_ops *const all[] = {GQ_LIST(ENTRY)};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        if (!works(all[i])) {
+            printf("%s does not work\n", all[i]->name);
+            return 1;
+        }
+    }
+    puts("all work");
+    return 0;
+}
+C
 cat >CMakeLists.txt <<'CMAKE'
 cmake_minimum_required(VERSION 3.25)
 project(user LANGUAGES C)
@@ -44,17 +80,21 @@ add_executable(runtime runtime.c)
 target_link_libraries(runtime PRIVATE stealyard::stealyard)
 add_executable(queue queue.c)
 target_link_libraries(queue PRIVATE stealyard::queues)
+add_executable(queues queues.c)
+target_link_libraries(queues PRIVATE stealyard::queues)
 CMAKE
 
-# check <what> <directory of the two programs> <ON if shared>
+# check <what> <directory of the programs> <ON if shared>
 check() {
-    local runtime queue linked=OFF
+    local runtime queue queues linked=OFF
     ldd "$2/runtime" | grep -q libstealyard && linked=ON
     [[ $linked == "$3" ]] || { echo "FAIL: $1: linked to the shared library: $linked"; exit 1; }
     runtime=$("$2/runtime")
     queue=$("$2/queue")
+    queues=$("$2/queues") || true
     [[ $runtime == "4 polls" ]] || { echo "FAIL: $1: runtime printed \"$runtime\""; exit 1; }
     [[ $queue == "the same item" ]] || { echo "FAIL: $1: queue printed \"$queue\""; exit 1; }
+    [[ $queues == "all work" ]] || { echo "FAIL: $1: queues printed \"$queues\""; exit 1; }
     echo "ok: $1"
 }
 
@@ -80,7 +120,7 @@ for shared in OFF ON; do
     PKG_CONFIG_PATH=$(dirname "$(find "$prefix" -name stealyard.pc)")
     export PKG_CONFIG_PATH
     mkdir "pc-$shared"
-    for pair in runtime:stealyard queue:stealyard-queues; do
+    for pair in runtime:stealyard queue:stealyard-queues queues:stealyard-queues; do
         # shellcheck disable=SC2046 # lists of flags
         cc -std=c11 -Wall -Wextra -Werror $(pkg-config --cflags "${pair#*:}") "${pair%:*}.c" \
             -o "pc-$shared/${pair%:*}" $(pkg-config --libs "${pair#*:}") -Wl,-rpath,"$(pkg-config --variable=libdir stealyard)"
