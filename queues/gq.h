@@ -59,6 +59,7 @@ struct gq_ops {
     bool bounded;
     bool reclaims;  /* by QSBR, see above */
     bool allocates; /* a push may need memory, and says GQ_FULL where there is none */
+    bool aborts;    /* a library beneath ends the process where there is no memory: see the caveat */
 
     int (*create)(struct gq **out, const struct gq_config *config);
     void (*destroy)(struct gq *queue);

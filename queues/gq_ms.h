@@ -6,7 +6,7 @@
  *   - reclamation by quiescent states (reclaim.h) instead of counted pointers: an operation holds references only while
  *     it runs, so nothing that it has read is used again under it, and there is no ABA;
  *   - the nodes that head has passed stay linked, so that they need no bag: once in so many pops the whole stretch from
- *     the last such point up to head is deferred as one, and its nodes are used again after the grace period
+ *     the last such point up to head is retired as one (retire.h), and its nodes are used again after the grace period
  *     (node_pool.h). No thread keeps anything that it could take with it when it goes;
  *   - a batch is linked before and appended by one compare-and-swap; a batch of pops moves head once;
  *   - tail is tagged while the queue is empty (the lowest bit), which makes is_empty one load;
@@ -14,16 +14,15 @@
  *
  * Contract: gq.h; unbounded, strict FIFO, any number of threads. GQ_FULL says that there is no memory for a node; never
  * GQ_RETRY. It reclaims: see gq.h. is_empty and length touch no node, so a thread that is not attached may call them.
- * config.segment: how many pops are between two stretches that are given up, GQ_MS_STRETCH by default; config.first: the
+ * config.segment: how many nodes are worth a grace period, GQ_MS_STRETCH by default; config.first: the
  * number of the first node. Numbers wrap.
  *
- * Progress. push: lock-free but for malloc, which it needs when nodes have run out. pop: lock-free; one in
- * `segment` defers a stretch, for which it takes reclaim_defer's short lock: only one stretch is on its way at a time, so
- * there is nobody but the helper to wait for. A stalled thread blocks nobody; while it is online it keeps the nodes that
- * are popped from being used again. is_empty and length: wait-free.
+ * Progress. push: lock-free but for malloc, which it needs when nodes have run out. pop: lock-free; one in `segment` says
+ * so to retire.h, which may take a short lock that only the helper wants, too. A stalled thread blocks nobody; while it is
+ * online it keeps the nodes that are popped from being used again. is_empty and length: wait-free.
  *
- * Memory: a node for each item inside and one more, `segment` nodes and one batch that were popped and not yet given up,
- * what is popped in two grace periods, and what node_pool.h keeps for later.
+ * Memory: a node for each item inside and one more; less than `segment` and one batch that were popped and not retired,
+ * once the helper has come round, and until then what is popped in two grace periods; what node_pool.h keeps for later.
  *
  * Linearization points. The list runs from head over tail to the last node, and an item is inside if its node is behind
  * head and not behind tail. push: the compare-and-swap by which tail reaches its node ([P3] or somebody's [T]); the
@@ -39,9 +38,9 @@
  * barrier that is later finds that tail or a newer one.
  *
  * Reclamation. A node may be read by whoever has read head or tail, or a link, since it was quiescent. A stretch ends
- * where head stands when it is deferred. Head never goes back and tail is never behind it, so who comes later cannot
- * reach what is before. The first node of the next stretch is the one at which this one ends. `retiring` is 1 from the
- * moment when somebody starts on a stretch until its nodes are in the pool, and guards `first` and `end`.
+ * where head stands when it is set aside. Head never goes back and tail is never behind it, so who comes later cannot
+ * reach what is before. The first node of the next stretch is the one at which this one ends. Only who sets a stretch
+ * aside may look into head's node without being online: nobody else gives nodes back.
  *
  * Memory order.
  *   [P1] push loads tail, acquire: pairs with [P3] and [T], so that it may read the node: each of them is a release after
@@ -60,9 +59,8 @@
  *        for head is where it was, and the node there has not been used for anything else since we read it
  *   [D5] pop notes how far it came: relaxed, a hint
  *   [M]  pop tags tail: relaxed, see above. It leaves the release of [P3] or [T] visible to [P1] (a release sequence)
- *   [R1] pop takes `retiring`: exchange, acquire, pairs with [R2]: `first`
- *   [R2] the helper gives `retiring` back: release
- *   [R3] who retires loads head: acquire, pairs with [D4]: the links of the stretch; and its grace period starts after
+ *   [R]  who sets a stretch aside loads head: acquire, pairs with [D4]: the number there, and the links of the stretch;
+ *        its grace period starts after
  *   [E]  is_empty and length load tail and the hints: relaxed
  *
  * Layout: tail with its hint on a line, head with its hint on another; what is immutable apart from both.
@@ -77,7 +75,7 @@
 
 #include "queues/gq.h"
 #include "queues/node_pool.h"
-#include "queues/reclaim.h"
+#include "queues/retire.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -91,28 +89,24 @@ struct gq_ms_node {
     uint64_t number; /* one more than the node's before */
 };
 
-/* Nodes that head has passed, on their way back to the pool. */
-struct gq_ms_stretch {
-    struct reclaim_head deferred; /* first, so a head is its stretch */
-    struct gq_ms *queue;
-    struct gq_ms_node *first;
-    struct gq_ms_node *end; /* the first that is not part of it */
-};
-
 struct gq_ms {
     SY_ALIGNAS(SY_CACHE_LINE) struct aptr tail; /* struct gq_ms_node *, tagged if the queue is empty */
     struct au64 pushed;                         /* number of the last node: a hint */
     SY_ALIGNAS(SY_CACHE_LINE) struct aptr head; /* struct gq_ms_node *: the last that was popped */
     struct au64 popped;                         /* its number: a hint */
-    SY_ALIGNAS(SY_CACHE_LINE) struct au32 retiring;
-    struct gq_ms_stretch stretch;                      /* of whoever has set `retiring`, and then of the helper */
-    SY_ALIGNAS(SY_CACHE_LINE) struct reclaim *reclaim; /* immutable */
-    uint64_t stretch_mask;                             /* immutable: `segment` - 1 */
+    SY_ALIGNAS(SY_CACHE_LINE) struct retire retire;
+    struct gq_ms_node *retired;     /* the first that was not released; this and the next: retire.h's */
+    struct gq_ms_node *retired_end; /* the first that is not set aside */
+    SY_ALIGNAS(SY_CACHE_LINE) uint64_t stretch_mask; /* immutable: `segment` - 1 */
     SY_ALIGNAS(SY_CACHE_LINE) struct node_pool pool;
 };
 
 SY_INLINE struct gq_ms *gq_ms_of(struct gq *queue) {
     return (struct gq_ms *)(void *)queue;
+}
+
+SY_INLINE struct gq_ms *gq_ms_of_retire(struct retire *retire) {
+    return (struct gq_ms *)(void *)((char *)retire - offsetof(struct gq_ms, retire));
 }
 
 SY_INLINE bool gq_ms_is_tagged(const void *tail) {
@@ -137,13 +131,35 @@ SY_INLINE struct gq_ms_node *gq_ms_node_create(struct gq_ms *q, struct node_pool
     return node;
 }
 
+/* See retire.h. */
+static inline bool gq_ms_collect(struct retire *retire) {
+    struct gq_ms *q = gq_ms_of_retire(retire);
+    struct gq_ms_node *head = (struct gq_ms_node *)aptr_load_acquire(&q->head); /* [R] */
+    if (head->number - q->retired->number <= q->stretch_mask) {
+        return false;
+    }
+    q->retired_end = head;
+    return true;
+}
+
+static inline void gq_ms_release(struct retire *retire) {
+    struct gq_ms *q = gq_ms_of_retire(retire);
+    struct gq_ms_node *node = q->retired;
+    q->retired = q->retired_end;
+    while (node != q->retired) {
+        struct gq_ms_node *next = (struct gq_ms_node *)aptr_load_relaxed(&node->next);
+        node_pool_give(&q->pool, node);
+        node = next;
+    }
+}
+
 static inline int gq_ms_create(struct gq **out, const struct gq_config *config) {
     if (!gq_config_is_valid(config)) {
         return -EINVAL;
     }
     struct gq_ms *q = (struct gq_ms *)aligned_alloc(SY_CACHE_LINE, sizeof *q);
     struct gq_ms_node *first = (struct gq_ms_node *)malloc(sizeof *first);
-    if (!q || !first || reclaim_create(&q->reclaim) != 0) {
+    if (!q || !first || retire_create(&q->retire, gq_ms_collect, gq_ms_release) != 0) {
         free(q);
         free(first);
         return -ENOMEM;
@@ -155,9 +171,7 @@ static inline int gq_ms_create(struct gq **out, const struct gq_config *config) 
     aptr_store_relaxed(&q->tail, gq_ms_tagged(first));
     au64_store_relaxed(&q->pushed, config->first);
     au64_store_relaxed(&q->popped, config->first);
-    au32_store_relaxed(&q->retiring, 0);
-    q->stretch.queue = q;
-    q->stretch.first = first;
+    q->retired = first;
     q->stretch_mask = (config->segment ? config->segment : GQ_MS_STRETCH) - 1;
     node_pool_create(&q->pool, sizeof *first);
     *out = (struct gq *)(void *)q;
@@ -166,8 +180,8 @@ static inline int gq_ms_create(struct gq **out, const struct gq_config *config) 
 
 static inline void gq_ms_destroy(struct gq *queue) {
     struct gq_ms *q = gq_ms_of(queue);
-    reclaim_destroy(q->reclaim);
-    for (struct gq_ms_node *node = q->stretch.first; node;) {
+    retire_destroy(&q->retire);
+    for (struct gq_ms_node *node = q->retired; node;) {
         struct gq_ms_node *next = (struct gq_ms_node *)aptr_load_relaxed(&node->next);
         free(node);
         node = next;
@@ -248,26 +262,6 @@ SY_INLINE enum gq_status gq_ms_push_batch(struct gq *queue, struct sy_node *cons
     return *pushed == n ? GQ_OK : GQ_FULL;
 }
 
-/* On the helper, after the grace period. */
-static inline void gq_ms_recycle(struct reclaim_head *deferred) {
-    struct gq_ms_stretch *stretch = (struct gq_ms_stretch *)(void *)deferred;
-    struct gq_ms *q = stretch->queue;
-    while (stretch->first != stretch->end) {
-        struct gq_ms_node *node = stretch->first;
-        stretch->first = (struct gq_ms_node *)aptr_load_relaxed(&node->next);
-        node_pool_give(&q->pool, node);
-    }
-    au32_store_release(&q->retiring, 0); /* [R2] */
-}
-
-/* Out of line: once in `segment` pops. */
-__attribute__((noinline, unused)) static void gq_ms_retire(struct gq_ms *q) {
-    if (au32_exchange_acquire(&q->retiring, 1) == 0) {                     /* [R1] */
-        q->stretch.end = (struct gq_ms_node *)aptr_load_acquire(&q->head); /* [R3] */
-        reclaim_defer(q->reclaim, &q->stretch.deferred, gq_ms_recycle);
-    }
-}
-
 /* There is at most one node behind head, and tail may be behind it. False: there is none. */
 SY_INLINE bool gq_ms_move_tail(struct gq_ms *q, struct gq_ms_node *head, void *tail) {
     void *next = aptr_load_acquire(&head->next); /* [D3] */
@@ -300,7 +294,7 @@ SY_INLINE enum gq_status gq_ms_pop_batch(struct gq *queue, struct sy_node **item
     uint64_t number = node->number;
     au64_store_relaxed(&q->popped, number); /* [D5] */
     if (((number - n) ^ number) & ~q->stretch_mask) {
-        gq_ms_retire(q);
+        retire_knock(&q->retire);
     }
     *got = n;
     return GQ_OK;

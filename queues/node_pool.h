@@ -27,6 +27,7 @@
  *   [4] looks whether a rack is empty or full, relaxed: of give because only it fills them, of take a hint for [5]
  *   [5] take exchanges a rack with nothing, acquire. A chain comes or goes as a whole, so there is no ABA
  *   [6] the tickets, relaxed: they only spread threads over shelves
+ *   [7] how many racks are full, relaxed: a hint, so that a pool without nodes is not searched for each
  *
  * Rejected: malloc and free for each node (half of the cost of a push: the thread that frees is never the one that
  * allocates); a cache for each thread (it has to be found again at the thread's end, in every queue); a stack of free
@@ -56,6 +57,7 @@ struct node_pool_shelf {
 struct node_pool {
     struct node_pool_shelf shelves[NODE_POOL_SHELVES];
     SY_ALIGNAS(SY_CACHE_LINE) struct aptr spare[NODE_POOL_SPARE]; /* struct node_pool_free *: full chains */
+    struct au32 full;                                             /* how many of them: a hint */
     SY_ALIGNAS(SY_CACHE_LINE) struct node_pool_free *rest;        /* of who gives: a chain in the making */
     unsigned rest_length;
     SY_ALIGNAS(SY_CACHE_LINE) size_t node_bytes; /* immutable */
@@ -72,6 +74,7 @@ static inline void node_pool_create(struct node_pool *pool, size_t node_bytes) {
     for (size_t i = 0; i < NODE_POOL_SPARE; i++) {
         aptr_store_relaxed(&pool->spare[i], NULL);
     }
+    au32_store_relaxed(&pool->full, 0);
     pool->rest = NULL;
     pool->rest_length = 0;
     pool->node_bytes = node_bytes;
@@ -111,10 +114,11 @@ SY_INLINE void node_pool_close(struct node_pool_shelf *shelf) {
 
 /* Out of line: once in NODE_POOL_CHAIN takes, or where malloc follows. */
 __attribute__((noinline, unused)) static struct node_pool_free *node_pool_take_chain(struct node_pool *pool) {
-    for (size_t i = 0; i < NODE_POOL_SPARE; i++) {
+    for (size_t i = 0; i < NODE_POOL_SPARE && au32_load_relaxed(&pool->full) != 0; i++) { /* [7] */
         struct aptr *rack = &pool->spare[i];
         void *chain = aptr_load_relaxed(rack) ? aptr_exchange_acquire(rack, NULL) : NULL; /* [4] [5] */
         if (chain) {
+            au32_fetch_sub_relaxed(&pool->full, 1); /* [7] */
             return (struct node_pool_free *)chain;
         }
     }
@@ -143,6 +147,7 @@ static inline void node_pool_give(struct node_pool *pool, void *freed) {
     for (size_t i = 0; i < NODE_POOL_SPARE; i++) {
         if (!aptr_load_relaxed(&pool->spare[i])) {      /* [4] */
             aptr_store_release(&pool->spare[i], chain); /* [3] */
+            au32_fetch_add_relaxed(&pool->full, 1);     /* [7] */
             return;
         }
     }

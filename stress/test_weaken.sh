@@ -10,11 +10,11 @@ work=$(mktemp -d) || exit 1
 trap 'rm -rf "$work"' EXIT
 compiler=${CC:-cc}
 
-if ! pkg-config --exists liburcu-qsbr ck; then
+if ! pkg-config --exists liburcu-qsbr liburcu-cds ck; then
     echo "SKIP: liburcu or Concurrency Kit is missing (Debian: apt-get install liburcu-dev libck-dev)"
     exit 77
 fi
-read -ra urcu <<<"$(pkg-config --cflags --libs liburcu-qsbr)"
+read -ra urcu <<<"$(pkg-config --cflags --libs liburcu-qsbr liburcu-cds)"
 read -ra ck <<<"$(pkg-config --cflags-only-I ck)"
 
 # build <suite> <program> [flag...]
