@@ -128,6 +128,8 @@ __attribute__((format(printf, 1, 2))) static inline void check_skip(const char *
     check.skip = true;
 }
 
+#define CHECK_SIGNAL (SIGRTMAX - 8) /* qemu-user has the last ones for itself */
+
 static inline void check_watchdog_fired(int signal_number) {
     (void)signal_number;
     const char *parts[] = {"FAIL ", check.running, ": did not end in time (--timeout)", check.note[0] ? ", with " : "",
@@ -143,9 +145,9 @@ static inline void check_watchdog_fired(int signal_number) {
 /* A timer of its own kind and a real-time signal, so that tests are free to use setitimer and the usual signals. */
 static inline timer_t check_watchdog_create(void) {
     struct sigaction action = {.sa_handler = check_watchdog_fired, .sa_flags = SA_RESTART};
-    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = SIGRTMAX};
+    struct sigevent event = {.sigev_notify = SIGEV_SIGNAL, .sigev_signo = CHECK_SIGNAL};
     timer_t timer;
-    if (sigaction(SIGRTMAX, &action, NULL) || timer_create(CLOCK_MONOTONIC, &event, &timer)) {
+    if (sigaction(CHECK_SIGNAL, &action, NULL) || timer_create(CLOCK_MONOTONIC, &event, &timer)) {
         perror("watchdog");
         exit(1);
     }

@@ -1,4 +1,5 @@
 /*
+ * ctest-label: queues
  * ctest-timeout: 300
  * What dq.h promises when owner and thieves meet, over every deque of dq_list.h.
  */

@@ -1,4 +1,7 @@
-/* What dq.h promises to a single thread, over every deque of dq_list.h. */
+/*
+ * ctest-label: queues
+ * What dq.h promises to a single thread, over every deque of dq_list.h.
+ */
 #define _GNU_SOURCE
 #include <errno.h>
 #include <stdbool.h>

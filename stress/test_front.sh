@@ -51,7 +51,8 @@ expect 2 'wants a regular expression' "$front" test -R
 expect 2 '"macro"; there are: micro, workload' "$front" bench macro
 expect 2 'there are: micro, workload' "$front" bench
 expect 2 'one of --plain, --asan, --tsan' "$front" stress --tsan --asan
-expect 2 'takes no argument' "$front" setup now
+expect 2 'takes no argument but aarch64, not "now"' "$front" setup now
+expect 2 'takes no argument but aarch64' "$front" setup aarch64 now
 [[ ! -e $STEALYARD_BUILD_ROOT ]] || fail "wrong usage and help left something in the build directory"
 
 # ---- setup on a machine that lacks a package: a directory of links to all commands but cmake and sudo ----
@@ -78,7 +79,7 @@ as_anybody() {
 mkdir -p "$scratch/tree/executor/package" "$scratch/tree/results"
 touch "$scratch/tree/results/report.py"
 cp "$front" "$scratch/tree/"
-cp "$STEALYARD_SOURCE/executor/package/setup.sh" "$scratch/tree/executor/package/"
+cp "$STEALYARD_SOURCE"/executor/package/*.sh "$scratch/tree/executor/package/"
 as_nobody() {
     if [[ $EUID -eq 0 ]]; then
         PATH=$machine setpriv --reuid=65534 --regid=65534 --clear-groups "$@"

@@ -12,7 +12,7 @@
 
 #if defined(__SANITIZE_ADDRESS__)
 #define THREADS_SLOW 4
-#elif defined(SY_TSAN)
+#elif defined(SY_TSAN) || defined(STEALYARD_EMULATED)
 #define THREADS_SLOW 10
 #elif defined(SY_ATOMICS_YIELD)
 #define THREADS_SLOW 4
