@@ -2,16 +2,18 @@
  * Concurrency Kit's ck_ring behind the contract: a bounded ring whose producers take a ticket each and publish in the
  * order of the tickets.
  *
- * Source: Concurrency Kit (Samy Al Bahra), ck_ring.h of 0.7.1, as the library ships it. Ours are:
- * is_empty, by emptiness.h; GQ_RETRY; batches, one item after the other, for the library has none; and that a push which
- * waits for its turn gives the processor away after GQ_CK_RING_SPINS looks, where the library would spin on.
+ * Source: Concurrency Kit (Samy Al Bahra), ck_ring.h of 0.7.1, as the library ships it. Ours are: is_empty, by
+ * emptiness.h; GQ_RETRY; batches, one item after the other, for the library has none; and that a push which waits for
+ * its turn gives the processor away after GQ_CK_RING_SPINS looks, where the library would spin on.
  *
- * Contract: gq.h; strict FIFO, any number of threads. Bounded: a ring of S slots holds S - 1 items, so it is given twice
- * the capacity: GQ_FULL comes at 2 * capacity - 1 items or tickets, never below the capacity. Its indices have 32 bits:
- * a capacity above 2^30 is refused with -EINVAL. Machines that are not x86-64 are refused with -ENOTSUP, see below.
+ * Contract: gq.h; strict FIFO, any number of threads. Bounded: a ring of S slots holds S - 1 items, so it is given
+ * twice the capacity: GQ_FULL comes at 2 * capacity - 1 items or tickets, never below the capacity. Its indices have 32
+ * bits: a capacity above 2^30 is refused with -EINVAL. Machines that are not x86-64 are refused with -ENOTSUP, see
+ * below.
  *
- * Progress. push: blocking; a thread that is stopped between its ticket and its publication stalls every later push. pop: lock-free; behind such a thread it says GQ_RETRY, for a ticket
- * is out. is_empty, length and the pop of a queue that is known to be empty: wait-free.
+ * Progress. push: blocking; a thread that is stopped between its ticket and its publication stalls every later push.
+ * pop: lock-free; behind such a thread it says GQ_RETRY, for a ticket is out. is_empty, length and the pop of a queue
+ * that is known to be empty: wait-free.
  *
  * Linearization points. push: the library's store of p_tail; GQ_FULL: its load of c_head. pop: the compare-and-swap of
  * c_head; GQ_EMPTY: the load of p_tail that equals c_head, or [E1] of emptiness.h, whose word is only "empty" while no
@@ -22,23 +24,24 @@
  * would return the old item.
  *
  * Memory order. Within the ring it is the library's. It is right for x86-64, where loads are not reordered with later
- * read-modify-writes; but before its compare-and-swap of c_head the pop has a fence for stores only, where what must not
- * sink below is its load of the slot (fixed upstream by c7945fe, after 0.7.2). On aarch64 a push could overwrite the slot
- * before it is read: that is why create refuses. An item's contents are ordered by [R1] and [R3]:
+ * read-modify-writes; but before its compare-and-swap of c_head the pop has a fence for stores only, where what must
+ * not sink below is its load of the slot (fixed upstream by c7945fe, after 0.7.2). On aarch64 a push could overwrite
+ * the slot before it is read: that is why create refuses. An item's contents are ordered by [R1] and [R3]:
  *   [R1] before the ticket: release, for all that the pusher did, loads too; nothing on x86-64
  *   [R2] after the publication: a full barrier, for emptiness_pushed; the publication is a plain store
  *   [R3] after the take: acquire, pairs with [R1]; nothing on x86-64
  *   [R4] the look at p_head and c_head: plain loads by the library's macro, after that of p_tail; if a push took its
  *        ticket before [R4], the pop says GQ_RETRY, if not, the push is not finished
- * ThreadSanitizer sees nothing of the library's assembly, and of its plain code only copies out of slots, which race with
- * nothing that it sees; hand_over.h tells it of the edge. stress/test_weaken.sh shows that it sees a race without.
+ *
+ * ThreadSanitizer sees nothing of the library's assembly, and of its plain code only copies out of slots, which race
+ * with nothing that it sees; hand_over.h tells it of the edge. stress/test_weaken.sh shows that it sees a race without.
  *
  * Layout: c_head, then p_tail and p_head, then the constants and the slots' address, a line each; then the word.
  *
- * Rejected: ring of exactly the capacity (holds one item less; one of capacity 2 would hold one); own barriers in place
- * of the refusal (they belong between two lines of the library's function); ck_ring_enqueue_mpmc, which spins until its
- * turn comes (with more threads than processors a stopped push costs all others their time slices: a suite of seconds
- * took minutes).
+ * Rejected: a ring of exactly the capacity (holds one item less; one of capacity 2 would hold one); own barriers in
+ * place of the refusal (they belong between two lines of the library's function); ck_ring_enqueue_mpmc, which spins
+ * until its turn comes (with more threads than processors a stopped push costs all others their time slices: a suite of
+ * seconds took minutes).
  */
 #ifndef STEALYARD_QUEUES_GQ_CK_RING_H
 #define STEALYARD_QUEUES_GQ_CK_RING_H

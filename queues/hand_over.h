@@ -1,7 +1,8 @@
 /*
  * Tells ThreadSanitizer that an item changes hands, for queues whose own accesses it does not see: those of libraries,
  * in assembly or in a shared object. Nothing in other builds. Where the annotations are all that orders a hand-over for
- * ThreadSanitizer, it reports a race as soon as one of the two is missing: stress/test_weaken.sh builds without the first.
+ * ThreadSanitizer, it reports a race as soon as one of the two is missing: stress/test_weaken.sh builds without the
+ * first.
  */
 #ifndef STEALYARD_QUEUES_HAND_OVER_H
 #define STEALYARD_QUEUES_HAND_OVER_H
