@@ -14,7 +14,7 @@
  *   - a length that poppers reckon, for the library keeps none.
  *
  * Contract: gq.h; unbounded, strict FIFO, any number of threads, no registration. Never says GQ_FULL. GQ_RETRY: another
- * popper has the lock, or a pusher is between its two steps. No counters, so config.first means nothing.
+ * popper has the lock, or a pusher is between its two steps. It has no counters and no segments.
  *
  * length: 0 if the queue is empty; else what the last pops make of it: a pop that left something behind takes twice
  * what was reckoned before and as much as it got, one that took the last item what it got. Executors make their batches
