@@ -157,6 +157,7 @@ struct sy_part {
     bool bounded;
     bool reclaims;  /* frees memory that others may be reading, by quiescent states */
     bool allocates; /* a push may need memory */
+    bool aborts;    /* and a library beneath ends the process where there is none */
 };
 
 /* Fills `part` with what stands at `index`, from 0, and returns true, or returns false past the end. */

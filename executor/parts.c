@@ -47,7 +47,8 @@ static bool global_queue_at(unsigned index, struct sy_part *part) {
                              .caveat = ops->caveat ? ops->caveat : "",
                              .bounded = ops->bounded,
                              .reclaims = ops->reclaims,
-                             .allocates = ops->allocates};
+                             .allocates = ops->allocates,
+                             .aborts = ops->aborts};
     return true;
 }
 

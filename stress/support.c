@@ -26,37 +26,41 @@ void support_fatal(const char *file, int line, const char *format, ...) {
 static struct support_combo *combos;
 static size_t combo_count;
 
-static void combo_add(const char *global_queue, const char *local_deque, const char *reactor, bool dynamic,
+static void combo_add(const struct sy_part *queue, const char *local_deque, const char *reactor, bool dynamic,
                       unsigned workers) {
     combos = realloc(combos, (combo_count + 1) * sizeof *combos);
     SUPPORT_REQUIRE(combos);
     struct support_combo *combo = &combos[combo_count++];
-    *combo = (struct support_combo){.global_queue = global_queue,
+    *combo = (struct support_combo){.global_queue = queue->name,
                                     .local_deque = local_deque,
                                     .reactor = reactor,
+                                    .queue = *queue,
                                     .dynamic = dynamic,
                                     .workers = workers};
-    snprintf(combo->name, sizeof combo->name, "%s.%s.%s%s.%u", global_queue, local_deque, reactor,
+    snprintf(combo->name, sizeof combo->name, "%s.%s.%s%s.%u", queue->name, local_deque, reactor,
              dynamic ? ".dynamic" : "", workers);
 }
 
-static void combos_of_parts(const char *global_queue, const char *local_deque, const char *reactor) {
-    bool first = combo_count == 0;
-    for (unsigned workers = 1; workers <= 4; workers *= 2) {
-        combo_add(global_queue, local_deque, reactor, false, workers);
+/* The first queue goes with every deque. A further one goes with one of them, at a number of workers in its turn. */
+static void combos_of_queue(unsigned number, const struct sy_part *queue, const char *reactor) {
+    struct sy_part deque;
+    unsigned deques = 0;
+    while (sy_part_at(SY_LOCAL_DEQUE, deques, &deque)) {
+        for (unsigned workers = 1; workers <= 4 && number == 0; workers *= 2) {
+            combo_add(queue, deque.name, reactor, false, workers);
+        }
+        deques++;
     }
-    if (first) {
-        combo_add(global_queue, local_deque, reactor, true, 2);
-    }
+    SUPPORT_REQUIRE(sy_part_at(SY_LOCAL_DEQUE, number % deques, &deque));
+    combo_add(queue, deque.name, reactor, number == 0, number % 4 < 2 ? 2 : 4);
 }
 
 static void combos_fill(void) {
-    struct sy_part queue, deque, reactor;
+    struct sy_part queue, reactor;
     for (unsigned q = 0; sy_part_at(SY_GLOBAL_QUEUE, q, &queue); q++) {
-        for (unsigned d = 0; sy_part_at(SY_LOCAL_DEQUE, d, &deque); d++) {
-            for (unsigned r = 0; sy_part_at(SY_REACTOR, r, &reactor); r++) {
-                combos_of_parts(queue.name, deque.name, reactor.name);
-            }
+        bool works = sy_part_probe(SY_GLOBAL_QUEUE, queue.name) == 0;
+        for (unsigned r = 0; works && sy_part_at(SY_REACTOR, r, &reactor); r++) {
+            combos_of_queue(q, &queue, reactor.name);
         }
     }
     SUPPORT_REQUIRE(combo_count > 0);
@@ -92,8 +96,8 @@ struct sy_runtime *support_runtime_start(const struct sy_config *config) {
     int error = sy_runtime_create(&runtime, config);
     if (error) {
         char why[256] = "";
-        sy_config_check(config, why, sizeof why);
-        support_fatal(__FILE__, __LINE__, "sy_runtime_create: %s %s", strerror(-error), why);
+        sy_config_explain(config, error, why, sizeof why);
+        support_fatal(__FILE__, __LINE__, "sy_runtime_create: %s", why);
     }
     return runtime;
 }
