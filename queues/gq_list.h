@@ -6,6 +6,7 @@
 #define STEALYARD_QUEUES_GQ_LIST_H
 
 #include "queues/gq_array_asym.h"
+#include "queues/gq_ck_fifo.h"
 #include "queues/gq_ck_ring.h"
 #include "queues/gq_faa_array.h"
 #include "queues/gq_injector.h"
@@ -25,6 +26,7 @@
     GQ(gq_vyukov)                                                                                                      \
     GQ(gq_ms)                                                                                                          \
     GQ(gq_urcu_lf)                                                                                                     \
+    GQ(gq_ck_fifo)                                                                                                     \
     GQ(gq_ck_ring)                                                                                                     \
     GQ(gq_injector)                                                                                                    \
     GQ(gq_faa_array)                                                                                                   \

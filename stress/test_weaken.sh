@@ -58,6 +58,7 @@ expect() {
 for what in clean race; do
     expect $what suite_dq dq_chase_lev/growth_under_theft dq_
     expect $what suite_dq dq_chase_lev/exactly_once dq_
+    expect $what suite_gq gq_ck_fifo/exactly_once gq_runs.h
     expect $what suite_gq gq_wfcq/exactly_once gq_runs.h
     expect $what suite_gq gq_ck_ring/exactly_once gq_runs.h
     expect $what unit_atomics release_is_seen_by_acquire unit_atomics.c

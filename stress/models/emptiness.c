@@ -7,8 +7,8 @@
  * Each of PUSHERS threads puts an item into a slot of its own, POPPERS threads pop POPS times each, and one would sleep
  * if it is told that the queue is empty. Before they start an item has come and gone, so the word says "some". Then:
  *   - a pusher that finds "empty" after its push finds its slot taken;
- *   - if the sleeper finds "empty" and a pusher does not see it, full barriers between on both sides, that one's item is
- *     not left inside;
+ *   - if the sleeper finds "empty" and a pusher does not see it, with full barriers between on both sides, that one's
+ *     item is not left inside;
  *   - at the end a pop that nobody disturbs makes the word say "empty".
  *
  * With NOW the items are published and looked at by seq_cst operations, and the pusher has no barrier.
