@@ -2,10 +2,15 @@
  * Judges the recorded history of a FIFO queue: could these operations, each of which took effect at one moment between
  * its invocation and its return, have been those of a queue?
  *
- * Source: the four violations that a history of distinct values has if and only if it is not linearizable, from
- * Henzinger, Sezgin and Vafeiadis, Aspect-Oriented Linearizability Proofs, CONCUR 2013. O(n log n) instead of trying
- * orders. The fourth is checked in the form that cannot raise a false alarm: "empty" is wrong where some value was
- * surely inside at every moment of the operation.
+ * Source: the violations that a history of distinct values has if and only if it is not linearizable, from Henzinger,
+ * Sezgin and Vafeiadis, Aspect-Oriented Linearizability Proofs, CONCUR 2013: a value out of nowhere, a value twice, an
+ * order that cannot be, an "empty" that cannot be. No orders are tried. Deviations:
+ *   - The order. There it is enough to look at pairs of values, because two operations that do not overlap are all that
+ *     orders anything. Here an operation may be a batch, whose values go in, or come out, one after the other; so this
+ *     looks for a circle in the whole of "before": a value is before another if its push is, or its pop. An operation
+ *     ends for this purpose when its value has been popped, and a pop begins when its value is being pushed.
+ *   - "Empty" is wrong where some value was surely inside at every moment of the operation.
+ * unit_history compares the verdicts with those of a search through all orders, batches and all.
  */
 #ifndef STEALYARD_STRESS_HISTORY_H
 #define STEALYARD_STRESS_HISTORY_H
@@ -17,7 +22,10 @@
 
 enum history_kind { HISTORY_PUSH, HISTORY_POP, HISTORY_EMPTY };
 
-/* Moments come from one counter that every thread increments: all different, at least 1. */
+/*
+ * Moments come from one counter that every thread increments: all different, at least 1. The events of one batch have
+ * the moments of that operation and stand in its order.
+ */
 struct history_event {
     enum history_kind kind;
     size_t value; /* of HISTORY_PUSH and HISTORY_POP: below the number of values, pushed at most once */
@@ -27,36 +35,24 @@ struct history_event {
 struct history_value {
     uint64_t push_invoked, push_returned; /* 0: never pushed */
     uint64_t pop_invoked, pop_returned;   /* UINT64_MAX: never popped */
+    size_t push_place, pop_place;         /* of the event: tells the order within a batch */
+    size_t before;                        /* values that are before this one and not yet placed */
 };
 
 struct history_interval {
     uint64_t from, to;
 };
 
-static inline int history_compare(uint64_t a, uint64_t b) {
-    return (a > b) - (a < b);
-}
-
-static inline int history_by_push_invoked(const void *a, const void *b) {
-    const struct history_value *x = *(struct history_value *const *)a, *y = *(struct history_value *const *)b;
-    return history_compare(x->push_invoked, y->push_invoked);
-}
-
-static inline int history_by_push_returned(const void *a, const void *b) {
-    const struct history_value *x = *(struct history_value *const *)a, *y = *(struct history_value *const *)b;
-    return history_compare(x->push_returned, y->push_returned);
-}
-
 static inline int history_by_from(const void *a, const void *b) {
     const struct history_interval *x = a, *y = b;
-    return history_compare(x->from, y->from);
+    return (x->from > y->from) - (x->from < y->from);
 }
 
 /* Fills in `values`; finds values out of nowhere and values popped twice. */
 static inline const char *history_collect(const struct history_event *events, size_t count,
                                           struct history_value *values, size_t value_count) {
     for (size_t i = 0; i < value_count; i++) {
-        values[i] = (struct history_value){0, 0, UINT64_MAX, UINT64_MAX};
+        values[i] = (struct history_value){.pop_invoked = UINT64_MAX, .pop_returned = UINT64_MAX};
     }
     for (size_t i = 0; i < count; i++) {
         const struct history_event *e = &events[i];
@@ -66,12 +62,14 @@ static inline const char *history_collect(const struct history_event *events, si
         if (e->kind == HISTORY_PUSH) {
             values[e->value].push_invoked = e->invoked;
             values[e->value].push_returned = e->returned;
+            values[e->value].push_place = i;
         } else if (e->kind == HISTORY_POP) {
             if (values[e->value].pop_returned != UINT64_MAX) {
                 return "a value was popped twice";
             }
             values[e->value].pop_invoked = e->invoked;
             values[e->value].pop_returned = e->returned;
+            values[e->value].pop_place = i;
         }
     }
     for (size_t i = 0; i < value_count; i++) {
@@ -83,30 +81,39 @@ static inline const char *history_collect(const struct history_event *events, si
     return NULL;
 }
 
-/* Is there an `a` pushed wholly before `b`, and `b` popped wholly before `a`? */
+/* Must `a` go in, or come out, before `b`? */
+static inline bool history_is_before(const struct history_value *a, const struct history_value *b) {
+    uint64_t in_by = a->push_returned < a->pop_returned ? a->push_returned : a->pop_returned;
+    uint64_t out_from = b->pop_invoked > b->push_invoked ? b->pop_invoked : b->push_invoked;
+    if (in_by < b->push_invoked || a->pop_returned < out_from) {
+        return true;
+    }
+    return (a->push_invoked == b->push_invoked && a->push_place < b->push_place) ||
+           (a->pop_invoked == b->pop_invoked && a->pop_returned != UINT64_MAX && a->pop_place < b->pop_place);
+}
+
+/* Is there no order of the values, because some are before one another in a circle? `placed` is room for all of them. */
 static inline const char *history_check_order(struct history_value *values, size_t count,
-                                              struct history_value **by_invoked, struct history_value **by_returned) {
-    size_t pushed = 0;
-    for (size_t i = 0; i < count; i++) {
-        if (values[i].push_returned) {
-            by_invoked[pushed] = by_returned[pushed] = &values[i];
-            pushed++;
+                                              struct history_value **placed) {
+    size_t pushed = 0, n = 0;
+    for (size_t b = 0; b < count; b++) {
+        pushed += values[b].push_returned != 0;
+        for (size_t a = 0; values[b].push_returned && a < count; a++) {
+            values[b].before += a != b && values[a].push_returned && history_is_before(&values[a], &values[b]);
+        }
+        if (values[b].push_returned && values[b].before == 0) {
+            placed[n++] = &values[b];
         }
     }
-    qsort(by_invoked, pushed, sizeof *by_invoked, history_by_push_invoked);
-    qsort(by_returned, pushed, sizeof *by_returned, history_by_push_returned);
-    uint64_t latest_pop = 0; /* of those pushed before b */
-    for (size_t b = 0, a = 0; b < pushed; b++) {
-        for (; a < pushed && by_returned[a]->push_returned < by_invoked[b]->push_invoked; a++) {
-            if (by_returned[a]->pop_invoked > latest_pop) {
-                latest_pop = by_returned[a]->pop_invoked;
+    for (size_t i = 0; i < n; i++) {
+        for (size_t b = 0; b < count; b++) {
+            if (values[b].before > 0 && placed[i] != &values[b] && history_is_before(placed[i], &values[b]) &&
+                --values[b].before == 0) {
+                placed[n++] = &values[b];
             }
         }
-        if (by_invoked[b]->pop_returned < latest_pop) {
-            return "a value overtook one that was pushed before it";
-        }
     }
-    return NULL;
+    return n < pushed ? "a value overtook one that was pushed before it" : NULL;
 }
 
 /* The times during which some value was surely inside, merged; returns how many. */
@@ -150,13 +157,13 @@ static inline const char *history_check_empty(const struct history_event *events
 /* NULL, or what is wrong with it. The values are 0 .. value_count - 1. */
 static inline const char *history_check_fifo(const struct history_event *events, size_t count, size_t value_count) {
     struct history_value *values = malloc((value_count + 1) * sizeof *values);
-    struct history_value **sorted = malloc((value_count + 1) * 2 * sizeof *sorted);
+    struct history_value **placed = malloc((value_count + 1) * sizeof *placed);
     struct history_interval *occupied = malloc((value_count + 1) * sizeof *occupied);
     const char *wrong = "out of memory";
-    if (values && sorted && occupied) {
+    if (values && placed && occupied) {
         wrong = history_collect(events, count, values, value_count);
         if (!wrong) {
-            wrong = history_check_order(values, value_count, sorted, sorted + value_count);
+            wrong = history_check_order(values, value_count, placed);
         }
         if (!wrong) {
             size_t n = history_occupied(values, value_count, occupied);
@@ -164,7 +171,7 @@ static inline const char *history_check_fifo(const struct history_event *events,
         }
     }
     free(values);
-    free(sorted);
+    free(placed);
     free(occupied);
     return wrong;
 }

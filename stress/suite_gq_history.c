@@ -16,10 +16,21 @@ static bool is_strict_fifo(const struct gq_ops *ops) {
 #define RECORD_VALUES 48
 #define RECORD_PUSHERS 2
 #define RECORD_THREADS 4
-#define RECORD_LOG 256 /* events of one thread in one run: at most RECORD_VALUES * (1 push + 1 look + 3 popped) */
+#define RECORD_BATCH 3
+#define RECORD_LOG 512 /* events of one thread in one run: at most RECORD_VALUES * (1 push + 1 look + 2 * 3 popped) */
+
+/* Room for next to nothing, a few segments, and as it is used. */
+static const struct gq_config shapes[] = {
+    {.capacity = 2, .segment = 2, .workers = RECORD_THREADS},
+    {.capacity = 4, .segment = 4, .workers = RECORD_THREADS, .first = UINT64_MAX - 20},
+    {.capacity = 64, .segment = 2, .workers = RECORD_THREADS},
+    {.capacity = GQ_CAPACITY_DEFAULT, .segment = 0, .workers = RECORD_THREADS, .first = UINT32_MAX - 20},
+};
+#define SHAPE_NS INT64_C(300000000)
 
 struct recording {
     const struct gq_ops *ops;
+    const struct gq_config *config;
     struct gq *queue;
     struct item *items;
     struct threads_rounds rounds;
@@ -38,10 +49,23 @@ static void record(struct recording *r, size_t index, enum history_kind kind, si
     r->events[index][r->logged[index]++] = (struct history_event){kind, value, invoked, returned};
 }
 
-static void record_push(struct recording *r, size_t index, size_t value) {
+/* What a full queue does not take was never pushed. */
+static void record_push(struct recording *r, size_t index, const size_t *values, size_t n) {
+    struct sy_node *batch[RECORD_BATCH];
+    size_t done = 0;
+    for (size_t i = 0; i < n; i++) {
+        r->items[values[i]].producer = index;
+        batch[i] = dirty(&r->items[values[i]]);
+    }
     uint64_t invoked = moment(r);
-    if ((r->items[value].producer = index, r->ops->push(r->queue, dirty(&r->items[value]))) == GQ_OK) {
-        record(r, index, HISTORY_PUSH, value, invoked, moment(r));
+    if (n == 1) {
+        done = r->ops->push(r->queue, batch[0]) == GQ_OK;
+    } else {
+        r->ops->push_batch(r->queue, batch, n, &done);
+    }
+    uint64_t returned = moment(r);
+    for (size_t i = 0; i < done; i++) {
+        record(r, index, HISTORY_PUSH, values[i], invoked, returned);
     }
 }
 
@@ -53,8 +77,8 @@ static void record_look(struct recording *r, size_t index) {
     }
 }
 
-static void record_pop(struct recording *r, size_t index, size_t max) {
-    struct sy_node *batch[3];
+static enum gq_status record_pop(struct recording *r, size_t index, size_t max) {
+    struct sy_node *batch[RECORD_BATCH];
     size_t got = 0;
     uint64_t invoked = moment(r);
     enum gq_status status = r->ops->pop_batch(r->queue, batch, max, &got);
@@ -65,19 +89,29 @@ static void record_pop(struct recording *r, size_t index, size_t max) {
     for (size_t i = 0; i < got; i++) {
         record(r, index, HISTORY_POP, (size_t)((struct item *)(void *)batch[i] - r->items), invoked, returned);
     }
+    return status;
 }
 
+/* Pushers push every value of theirs, in batches; everybody looks and pops, once more after a "retry". */
 static void record_run(struct recording *r, size_t index, uint64_t *random) {
-    for (size_t value = index; value < RECORD_VALUES; value += RECORD_PUSHERS) {
-        if (index < RECORD_PUSHERS) {
-            record_push(r, index, value);
+    size_t values[RECORD_BATCH], next = index;
+    for (size_t i = 0; i < RECORD_VALUES / RECORD_PUSHERS; i++) {
+        size_t n = 0, wanted = 1 + check_random(random) % RECORD_BATCH;
+        for (; index < RECORD_PUSHERS && n < wanted && next < RECORD_VALUES; next += RECORD_PUSHERS) {
+            values[n++] = next;
+        }
+        if (n > 0) {
+            record_push(r, index, values, n);
         }
         rest(r->ops);
         if (check_random(random) % 2) {
             record_look(r, index);
         }
         if (index >= RECORD_PUSHERS || check_random(random) % 4 == 0) {
-            record_pop(r, index, 1 + check_random(random) % 3);
+            size_t max = 1 + check_random(random) % RECORD_BATCH;
+            if (record_pop(r, index, max) == GQ_RETRY) {
+                record_pop(r, index, max);
+            }
         }
     }
 }
@@ -95,7 +129,7 @@ static void judge_recording(struct recording *r) {
         check_fail(__FILE__, __LINE__, "%s: %s", r->ops->name, wrong);
     }
     r->ops->destroy(r->queue); /* what is left was never popped; the judge knows */
-    r->queue = create(r->ops, 16, 0);
+    r->queue = create_as(r->ops, r->config);
 }
 
 static void recording_member(size_t index, void *shared) {
@@ -118,24 +152,22 @@ static void recorded_history(size_t variant) {
         check_skip("%s claims \"%s\", not FIFO", ops->name, ops->order);
         return;
     }
-    static struct recording recording;
-    recording = (struct recording){.ops = ops, .rounds = threads_rounds_of(RECORD_THREADS, threads_scaled(50000))};
-    recording.items = calloc(RECORD_VALUES, sizeof *recording.items);
-    recording.queue = create(ops, 16, 0);
-    threads_run(RECORD_THREADS, recording_member, &recording);
-    ops->destroy(recording.queue);
-    free(recording.items);
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        static struct recording recording;
+        recording = (struct recording){.ops = ops, .config = &shapes[i]};
+        recording.rounds = threads_rounds_of(RECORD_THREADS, threads_scaled(20000));
+        recording.rounds.deadline_ns = check_now_ns() + SHAPE_NS;
+        recording.items = create_items(RECORD_VALUES);
+        recording.queue = create_as(ops, &shapes[i]);
+        threads_run(RECORD_THREADS, recording_member, &recording);
+        ops->destroy(recording.queue);
+        free(recording.items);
+    }
 }
 
 static const struct check_test tests[] = {{"recorded_history", recorded_history}};
 
-static const struct check_suite suite = {
-    .title = "suite_gq_history",
-    .tests = tests,
-    .test_count = sizeof tests / sizeof *tests,
-    .variant_count = IMPLEMENTATIONS,
-    .variant_name = variant_name,
-};
+static const struct check_suite suite = GQ_SUITE("suite_gq_history");
 
 int main(int argc, char **argv) {
     return check_main(&suite, argc, argv);

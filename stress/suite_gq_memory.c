@@ -43,7 +43,7 @@ static void destroyed_with_items_left(size_t variant) {
         abandon(ops, &config, 20, 10); /* what the first queue of a process makes for all of them */
         int64_t live = support_alloc_live();
         for (size_t fill = 0; fill <= 26; fill++) {
-            for (size_t left = 0; left <= fill; left++) {
+            for (size_t left = fill % threads_stride(); left <= fill; left += threads_stride()) {
                 abandon(ops, &config, fill, left);
             }
         }

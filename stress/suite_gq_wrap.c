@@ -30,7 +30,7 @@ static struct gq_config config_at(size_t shape, size_t edge, uint64_t before) {
 static void alone(size_t variant) {
     static const uint64_t before[] = {0, 1, 2, 3, 5, 64, 300};
     for (size_t i = 0; i < SHAPES * EDGES; i++) {
-        for (size_t k = 0; k < sizeof before / sizeof *before; k++) {
+        for (size_t k = i % threads_stride(); k < sizeof before / sizeof *before; k += threads_stride()) {
             struct gq_config config = config_at(i % SHAPES, i / SHAPES, before[k]);
             run_solo(implementations[variant], &config, 1000);
         }
@@ -41,7 +41,7 @@ static void alone(size_t variant) {
 static void full_at_the_border(size_t variant) {
     const struct gq_ops *ops = implementations[variant];
     for (size_t i = 0; i < SHAPES * EDGES; i++) {
-        for (uint64_t before = 0; before <= 9; before++) {
+        for (uint64_t before = i % threads_stride(); before <= 9; before += threads_stride()) {
             struct gq_config config = config_at(i % SHAPES, i / SHAPES, before);
             struct solo s = solo_begin(ops, &config, 1000);
             for (size_t n = 1; n <= 20; n++) {
