@@ -36,7 +36,7 @@ static const char *create(const struct dq_ops *dq, struct micro_deque *d, unsign
 static const char *drain(const struct dq_ops *dq, struct micro_deque *d, uint64_t popped) {
     struct sy_node *node;
     while (dq->pop(d->deques[0], &node) == DQ_OK) {
-        if (micro_item_take(&d->items, 0, node) == MICRO_STRANGER) {
+        if (micro_items_take(&d->items, 0, &node, 1) == MICRO_STRANGER) {
             return "something came out that was never pushed";
         }
         popped++;

@@ -37,12 +37,11 @@ enum { MICRO_DEQUE_ROUND = 1024, MICRO_DEQUE_BURST = 64 };
 SY_INLINE size_t micro_deque_push(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self, size_t n) {
     size_t pushed = 0;
     for (; pushed < n; pushed++) {
-        struct micro_item *item = micro_pool_next(&d->items, 0, 0);
-        if (!item) {
+        if (micro_pool_ready(&d->items, 0, 1) == 0) {
             micro_count(&self->held, 1);
             break;
         }
-        if (dq->push(d->deques[0], &item->node) != DQ_OK) {
+        if (dq->push(d->deques[0], &micro_pool_next(&d->items, 0)->node) != DQ_OK) {
             micro_count(&self->full, 1);
             break;
         }
@@ -52,7 +51,7 @@ SY_INLINE size_t micro_deque_push(const struct dq_ops *dq, struct micro_deque *d
 }
 
 SY_INLINE void micro_deque_take(struct micro_deque *d, struct micro_thread *self, struct sy_node *node) {
-    if (micro_item_take(&d->items, self->index, node) == MICRO_STRANGER) {
+    if (micro_items_take(&d->items, self->index, &node, 1) == MICRO_STRANGER) {
         self->failure = "something came out that was never pushed";
     }
 }

@@ -66,33 +66,64 @@ SY_INLINE struct micro_item *micro_item_at(const struct micro_items *items, unsi
 /* The pool's owner enters its next half; false: items of it are still inside. */
 bool micro_pool_enter(struct micro_items *items, unsigned pool);
 
-/* The item to push `ahead` after the next one; NULL: it may still be inside. Counts nothing: add to `pushed` what went in. */
-SY_INLINE struct micro_item *micro_pool_next(struct micro_items *items, unsigned pool, uint64_t ahead) {
-    uint64_t position = items->pools[pool].pushed + ahead;
-    if (position == items->pools[pool].open && !micro_pool_enter(items, pool)) {
-        return NULL;
+/* How many of up to `n` next items are there, side by side from micro_pool_next on; 0: the next may still be inside. */
+SY_INLINE size_t micro_pool_ready(struct micro_items *items, unsigned pool, size_t n) {
+    struct micro_pool *p = &items->pools[pool];
+    if (p->pushed == p->open && !micro_pool_enter(items, pool)) {
+        return 0;
     }
-    return micro_item_at(items, pool, position);
+    return n < p->open - p->pushed ? n : (size_t)(p->open - p->pushed);
 }
 
-enum micro_taken { MICRO_IN_ORDER, MICRO_REORDERED, MICRO_STRANGER };
+/* The next item to push. Counts nothing: add to `pushed` what went in. */
+SY_INLINE struct micro_item *micro_pool_next(const struct micro_items *items, unsigned pool) {
+    return micro_item_at(items, pool, items->pools[pool].pushed);
+}
 
-/* Notes that an item came out: whether after all that this taker had of its producer, or before; or that it is none. */
-SY_INLINE enum micro_taken micro_item_take(struct micro_items *items, unsigned taker, const struct sy_node *node) {
-    uint64_t index = ((uintptr_t)node - (uintptr_t)items->items) / sizeof *items->items;
-    uint64_t pool = index / MICRO_POOL, side = index / MICRO_HALF % 2;
-    if (pool >= items->pools_n) {
-        return MICRO_STRANGER;
+enum micro_taken { MICRO_IN_ORDER, MICRO_REORDERED, MICRO_STRANGER }; /* the worse, the later */
+
+/* Of `n` items that came out at once: how many of the first lie side by side in one half, hence were pushed in a row. */
+SY_INLINE size_t micro_items_run(struct sy_node *const *nodes, uint64_t index, size_t n) {
+    size_t room = MICRO_HALF - index % MICRO_HALF, run = 1;
+    while (run < n && run < room && micro_item_of(nodes[run]) == micro_item_of(nodes[run - 1]) + 1) {
+        run++;
     }
+    return run;
+}
+
+/* The sum of the squares from first² on, n of them. */
+SY_INLINE uint64_t micro_squares(uint64_t first, uint64_t n) {
+    return n * first * first + first * n * (n - 1) + (n - 1) * n * (2 * n - 1) / 6;
+}
+
+/* Notes that a run of items came out: whether after all that this taker had of their producer, or before. */
+SY_INLINE enum micro_taken micro_items_note(struct micro_items *items, unsigned taker, uint64_t index, size_t run) {
+    uint64_t pool = index / MICRO_POOL, side = index / MICRO_HALF % 2;
     struct micro_book *book = &items->books[(size_t)taker * items->pools_n + pool];
     uint64_t half = au64_load_acquire(&items->pools[pool].half); /* I2 */
     half -= (half ^ side) & 1;
     uint64_t position = half * MICRO_HALF + index % MICRO_HALF;
     enum micro_taken taken = position < book->next ? MICRO_REORDERED : MICRO_IN_ORDER;
-    book->next = position + 1;
-    book->squares += book->next * book->next;
-    au64_store_release(&book->of_half[side], au64_load_relaxed(&book->of_half[side]) + 1); /* I3 */
+    book->next = position + run;
+    book->squares += micro_squares(position + 1, run);
+    au64_store_release(&book->of_half[side], au64_load_relaxed(&book->of_half[side]) + run); /* I3 */
     return taken;
+}
+
+/* Notes that items came out, and tells the worst of it. MICRO_STRANGER: one is none of the items. */
+SY_INLINE enum micro_taken micro_items_take(struct micro_items *items, unsigned taker, struct sy_node *const *nodes,
+                                            size_t n) {
+    enum micro_taken worst = MICRO_IN_ORDER;
+    for (size_t i = 0, run; i < n; i += run) {
+        uint64_t index = ((uintptr_t)nodes[i] - (uintptr_t)items->items) / sizeof *items->items;
+        if (index / MICRO_POOL >= items->pools_n) {
+            return MICRO_STRANGER;
+        }
+        run = micro_items_run(nodes + i, index, n - i);
+        enum micro_taken taken = micro_items_note(items, taker, index, run);
+        worst = taken > worst ? taken : worst;
+    }
+    return worst;
 }
 
 /* False without memory; destroy in any case. `items` is all zero before. */

@@ -106,6 +106,7 @@ template <class Adapter> struct Peer {
                                            .bounded = false,                                                           \
                                            .reclaims = false,                                                          \
                                            .allocates = false,                                                         \
+                                           .aborts = false,                                                            \
                                            .create = Peer<Adapter>::Create,                                            \
                                            .destroy = Peer<Adapter>::Destroy,                                          \
                                            .attach = Peer<Adapter>::Attach,                                            \

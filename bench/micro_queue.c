@@ -39,7 +39,7 @@ static const char *drain(const struct gq_ops *ops, struct micro_queue *q, struct
             misses++;
             continue;
         }
-        micro_queue_take(q, self, node);
+        micro_queue_take(q, self, &node, 1);
         popped++;
     }
     return self->failure ? self->failure : micro_items_check(&q->items, popped);

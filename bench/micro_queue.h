@@ -46,15 +46,14 @@ void micro_queue_add(const struct micro_queue_bodies *bodies);
 /* Pushes up to `n` of the thread's next items; returns how many went in. */
 SY_INLINE size_t micro_queue_push(const struct gq_ops *gq, struct micro_queue *q, struct micro_thread *self, size_t n,
                                   uint64_t intended_ns) {
-    struct micro_pool *pool = &q->items.pools[self->index];
     struct sy_node *nodes[MICRO_BATCH_MAX];
-    size_t ready = 0, pushed = 0;
-    struct micro_item *item;
-    for (; ready < n && (item = micro_pool_next(&q->items, self->index, ready)) != NULL; ready++) {
+    size_t ready = micro_pool_ready(&q->items, self->index, n), pushed = 0;
+    struct micro_item *first = micro_pool_next(&q->items, self->index);
+    for (size_t i = 0; i < ready; i++) {
         if (intended_ns) {
-            item->intended_ns = intended_ns;
+            first[i].intended_ns = intended_ns;
         }
-        nodes[ready] = &item->node;
+        nodes[i] = &first[i].node;
     }
     if (ready == 0) {
         micro_count(&self->held, 1);
@@ -65,16 +64,17 @@ SY_INLINE size_t micro_queue_push(const struct gq_ops *gq, struct micro_queue *q
     } else {
         gq->push_batch(q->queue, nodes, ready, &pushed);
     }
-    pool->pushed += pushed;
+    q->items.pools[self->index].pushed += pushed;
     if (pushed == 0) {
         micro_count(&self->full, 1);
     }
     return pushed;
 }
 
-/* Notes that an item came out, and what is wrong with that. */
-SY_INLINE void micro_queue_take(struct micro_queue *q, struct micro_thread *self, struct sy_node *node) {
-    enum micro_taken taken = micro_item_take(&q->items, self->index, node);
+/* Notes that items came out, and what is wrong with that. */
+SY_INLINE void micro_queue_take(struct micro_queue *q, struct micro_thread *self, struct sy_node *const *nodes,
+                                size_t n) {
+    enum micro_taken taken = micro_items_take(&q->items, self->index, nodes, n);
     if (taken == MICRO_STRANGER) {
         self->failure = "something came out that was never pushed";
     } else if (taken == MICRO_REORDERED && q->in_order) {
@@ -93,12 +93,12 @@ SY_INLINE size_t micro_queue_pop(const struct gq_ops *gq, struct micro_queue *q,
         return 0;
     }
     uint64_t now_ns = timed ? micro_now_ns() : 0;
-    for (size_t i = 0; i < got; i++) {
-        if (timed && micro_phase(self) == MICRO_MEASURE) {
+    for (size_t i = 0; timed && i < got; i++) {
+        if (micro_phase(self) == MICRO_MEASURE) {
             latency_record(self->latency, now_ns - micro_item_of(nodes[i])->intended_ns);
         }
-        micro_queue_take(q, self, nodes[i]);
     }
+    micro_queue_take(q, self, nodes, got);
     return got;
 }
 
