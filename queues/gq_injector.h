@@ -70,8 +70,8 @@
  *   [P5] makes a place free: release, pairs with [P2]: [P4] comes before
  *   [P6] links the next block: release for [O8], its contents; acquire for [O9]: [P7] comes after what the head was
  *   [P7] moves the head on for the pop that left a mark: release, for [O6]
- *   [P8] fills a slot: release for [O11] and [O12], the item's contents and [P6]; acquire for [O12]: who gave the slot
- *        up will not touch it when the pusher's [F] frees the block
+ *   [P8] fills a slot: release for [O11] and [O12], the item's contents, and that the push is done with the block;
+ *        acquire for [O12]: who gave the slot up will not touch it when the pusher's [F] frees the block
  *   [O1] pop loads head: acquire, pairs with [O7]: sees head_block at least of the block before, and tail or tail_seen
  *        at least as far as whoever moved head
  *   [O2] pop loads tail_seen: acquire, pairs with [O4], for the same reason
@@ -87,6 +87,11 @@
  *   [O12] gives a slot up: acquire for [P8], which may just have come; release for [P8], which comes after
  *   [E]  is_empty loads tail: relaxed, see above; nothing is read through it
  *   [L]  length loads tail and head: relaxed, a hint
+ *
+ * GenMC (stress/test_models.sh) finds the fault when a side of [P1], [P2], [P4], [P8], [O1], [O11], [O12], [F], or
+ * the release of [P3] or [O7] is relaxed. It accepts [P5] to [P7], [O2] to [O4], [O6], [O8] to [O10] and the failures
+ * of [P3] and [O7] relaxed: a block's contents come to pops by [O3] as well, and what else these are for takes more
+ * blocks or threads than it can run through.
  *
  * Layout: tail with its places, head with its block and what pops saw of tail (so that they take that line only when
  * they have come to its end), and the spares have a line each. A block's count and link are apart from its slots.

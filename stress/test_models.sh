@@ -36,7 +36,7 @@ trap 'rm -rf "$root"' EXIT
 # check <-D flag...>: GenMC's exit status, its output in the log. Inline assembly would be skipped with a warning only.
 check() {
     "$genmc" --rc11 --disable-estimation --disable-loop-jump-threading -- \
-        -DSY_MODEL "-I$work" "$@" "stress/models/$(basename "$header" .h).c" >"$work/log" 2>&1
+        -DSY_MODEL "-I$work" "$@" "$driver" >"$work/log" 2>&1
     local status=$?
     if grep -qi 'inline assembly' "$work/log"; then
         echo "FAIL: the model holds inline assembly, which genmc leaves out"
@@ -83,7 +83,7 @@ wrong() {
 
 # model <name>: all of its runs, in a directory of its own.
 model() (
-    work=$root/$1 failed=0 header=''
+    work=$root/$1 driver=stress/models/$1.c failed=0 header=''
     mkdir -p "$work/queues" "$work/executor/sync"
     cp queues/*.h "$work/queues/"
     export TMPDIR=$work # genmc leaves files there when it finds an error
