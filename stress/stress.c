@@ -70,6 +70,9 @@ static const char *part_name(const char *flag, enum sy_part_kind kind, const cha
     names[0] = '\0';
     for (unsigned i = 0; sy_part_at(kind, i, &part); i++) {
         if (name && strcmp(name, part.name) == 0) {
+            if (sy_part_probe(kind, name) == -ENOTSUP) {
+                wrong_usage("%s: %s does not work on this machine: %s", flag, name, part.caveat);
+            }
             return name;
         }
         size_t used = strlen(names);
@@ -145,6 +148,16 @@ static struct options parse(int argc, char **argv, bool *list) {
 
 /* ---- the combinations ---- */
 
+/* The `*index`-th part or the next one that works here; counts up. */
+static bool next_part(enum sy_part_kind kind, unsigned *index, struct sy_part *part) {
+    while (sy_part_at(kind, (*index)++, part)) {
+        if (sy_part_probe(kind, part->name) != -ENOTSUP) {
+            return true;
+        }
+    }
+    return false;
+}
+
 static void combination_add(const struct sy_part *queue, const struct sy_part *deque, const struct sy_part *reactor,
                             bool dynamic, const struct options *o) {
     bool wanted = (!o->global_queue || !strcmp(o->global_queue, queue->name)) &&
@@ -161,12 +174,13 @@ static void combination_add(const struct sy_part *queue, const struct sy_part *d
 
 static void combinations_fill(const struct options *o) {
     struct sy_part queue, deque, reactor;
-    for (unsigned q = 0; sy_part_at(SY_GLOBAL_QUEUE, q, &queue); q++) {
-        for (unsigned d = 0; sy_part_at(SY_LOCAL_DEQUE, d, &deque); d++) {
-            for (unsigned r = 0; sy_part_at(SY_REACTOR, r, &reactor); r++) {
+    bool first = true;
+    for (unsigned q = 0; next_part(SY_GLOBAL_QUEUE, &q, &queue);) {
+        for (unsigned d = 0; next_part(SY_LOCAL_DEQUE, &d, &deque);) {
+            for (unsigned r = 0; next_part(SY_REACTOR, &r, &reactor); first = false) {
                 combination_add(&queue, &deque, &reactor, false, o);
                 /* What it costs and whether it works is the same for all: once, unless it is asked for. */
-                if (q + d + r == 0 || o->dispatch == DISPATCH_DYNAMIC) {
+                if (first || o->dispatch == DISPATCH_DYNAMIC) {
                     combination_add(&queue, &deque, &reactor, true, o);
                 }
             }

@@ -29,6 +29,7 @@ enum count {
     COUNT_STEALS,
     COUNT_STEAL_OPERATIONS,
     COUNT_OVERFLOWS,
+    COUNT_SPILLS,
     COUNT_PARKS,
     COUNT_WAKES,
     COUNT_MAIL,
@@ -36,6 +37,7 @@ enum count {
     COUNT_IO,
     COUNT_JOBS,
     COUNT_ABORTS,
+    COUNT_GUESTS, /* threads that came for one push */
     COUNT_SHUTDOWNS,
     COUNTS
 };
@@ -107,7 +109,7 @@ struct episode {
     struct au32 ended;    /* units */
     struct au32 injected; /* the fault was committed */
     struct support_counter midway, quiet;
-    struct au64 io_operations, aborts, jobs, mail;
+    struct au64 io_operations, aborts, jobs, mail, guests;
     struct ai64 sockets_left, ports_left;
 
     pthread_mutex_t post_lock; /* guards the next three */

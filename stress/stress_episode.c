@@ -89,10 +89,36 @@ static bool spawn_root(struct spawner *self) {
     return true;
 }
 
+/* ---- threads that come for one push and go ---- */
+
+struct guest {
+    struct spawner *host;
+    bool accepted;
+};
+
+static void *guest_main(void *argument) {
+    struct guest *guest = argument;
+    guest->accepted = spawn_root(guest->host);
+    return NULL;
+}
+
+static bool spawn_by_guest(struct spawner *host) {
+    struct guest guest = {.host = host};
+    pthread_t thread;
+    SUPPORT_REQUIRE(pthread_create(&thread, NULL, guest_main, &guest) == 0);
+    pthread_join(thread, NULL);
+    au64_fetch_add_relaxed(&host->episode->guests, 1);
+    return guest.accepted;
+}
+
+static bool spawn_next(struct spawner *self) {
+    return plan_below(&self->random, 24) == 0 ? spawn_by_guest(self) : spawn_root(self);
+}
+
 static void *spawner_thread(void *argument) {
     struct spawner *self = argument;
     struct episode *episode = self->episode;
-    for (unsigned i = 0; i < episode->plan.roots && spawn_root(self); i++) {
+    for (unsigned i = 0; i < episode->plan.roots && spawn_next(self); i++) {
         if (!episode->plan.mid_flight && plan_below(&self->random, 32) == 0) {
             take_a_nap(self);
         }
@@ -225,6 +251,8 @@ static void episode_count(struct episode *episode) {
     counts[COUNT_STEALS] += SUPPORT_METRIC(runtime, steals);
     counts[COUNT_STEAL_OPERATIONS] += SUPPORT_METRIC(runtime, steal_operations);
     counts[COUNT_OVERFLOWS] += SUPPORT_METRIC(runtime, overflows);
+    counts[COUNT_SPILLS] += SUPPORT_METRIC(runtime, spills) + whole.outside_spills;
+    counts[COUNT_GUESTS] += au64_load_relaxed(&episode->guests);
     counts[COUNT_PARKS] += SUPPORT_METRIC(runtime, parks);
     counts[COUNT_WAKES] += SUPPORT_METRIC(runtime, wakes) + whole.outside_wakes;
     counts[COUNT_TIMERS] += SUPPORT_METRIC(runtime, timers);
@@ -261,7 +289,11 @@ void episode_run(struct combination *combination, const struct options *options,
     episode_prepare(&episode, combination, options, number);
     watch_episode_begins(&episode, options, number);
     int error = sy_runtime_create(&episode.runtime, &episode.plan.config);
-    STRESS_CHECK(error == 0, "sy_runtime_create said %d", error);
+    if (error) {
+        char why[512];
+        sy_config_explain(&episode.plan.config, error, why, sizeof why);
+        stress_fail(__FILE__, __LINE__, "the runtime cannot start: %s", why);
+    }
     watch_runtime(episode.runtime);
     threads_start(&episode, spawners, wakers);
     episode_end(&episode, spawners, wakers);

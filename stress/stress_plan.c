@@ -26,11 +26,12 @@ static uint64_t episode_seed(uint64_t seed, const char *name, uint64_t number) {
 
 static void draw_knobs(struct sy_config *c, uint64_t *random) {
     static const unsigned caps[] = {0, 1, 3, 16}, intervals[] = {0, 2, 7, 61}, batches[] = {1, 3, 32, 256};
-    static const size_t capacities[] = {2, 4, 16, 256};
+    static const size_t capacities[] = {2, 4, 16, 256}, segments[] = {0, 2, 4, 64};
     static const uint64_t spins_ns[] = {0, 0, 1000, 50000}, handoffs_ns[] = {1000, 20000, 200000, 2000000};
     static const uint64_t keep_alives_ns[] = {1, 10000, 1000000, 10000000000};
     c->workers = 1 + plan_below(random, 8);
-    c->global_capacity = capacities[plan_below(random, 4)];
+    c->global_capacity = plan_below(random, 5) == 0 ? c->global_capacity : capacities[plan_below(random, 4)];
+    c->global_segment = segments[plan_below(random, 4)];
     c->local_capacity = capacities[plan_below(random, 4)];
     c->global_interval = intervals[plan_below(random, 4)];
     c->global_batch = batches[plan_below(random, 4)];

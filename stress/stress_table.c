@@ -13,6 +13,7 @@ static const char *const count_names[COUNTS] = {
     [COUNT_STEALS] = "steals",
     [COUNT_STEAL_OPERATIONS] = "steal ops",
     [COUNT_OVERFLOWS] = "overflows",
+    [COUNT_SPILLS] = "spills",
     [COUNT_PARKS] = "parks",
     [COUNT_WAKES] = "wakes",
     [COUNT_MAIL] = "outside wakes",
@@ -20,6 +21,7 @@ static const char *const count_names[COUNTS] = {
     [COUNT_IO] = "I/O ops",
     [COUNT_JOBS] = "jobs",
     [COUNT_ABORTS] = "aborts",
+    [COUNT_GUESTS] = "guests",
     [COUNT_SHUTDOWNS] = "shutdowns",
 };
 
@@ -51,9 +53,11 @@ void progress_end(void) {
 
 /* ---- the table ---- */
 
-/* A deque that grows does not overflow. */
+/* A deque that grows does not overflow, nor does a queue spill that grows and finds memory. */
 static bool applies(const struct combination *combination, enum count count) {
-    return count != COUNT_OVERFLOWS || combination->local_deque.bounded;
+    return count == COUNT_OVERFLOWS ? combination->local_deque.bounded
+           : count == COUNT_SPILLS  ? combination->global_queue.bounded
+                                    : true;
 }
 
 static void print_number(const struct combination *combination, enum count count, int width) {
