@@ -17,10 +17,10 @@
  *
  * Memory order. `knocks` counts the knocks since somebody has been at work; who makes it 1 is at work, and hands that on
  * to the helper with the deferral.
- *   [1] knock counts up: acquire, pairs with [3]: the fields of collect and release; release, pairs with [2] and the
- *       failing [3]: what was retired before
- *   [2] who is at work loads it before the look: acquire, pairs with [1]
- *   [3] who finds too little leaves by compare-and-swap to 0: release, pairs with [1]. It fails where somebody has knocked
+ *   [1] knock counts up: release, pairs with [2] and the failing [3]: what was retired before
+ *   [2] who is at work loads it before the look: acquire, pairs with [1], and with [3], whose release sequence the own [1]
+ *       goes on with: the fields of collect and release
+ *   [3] who finds too little leaves by compare-and-swap to 0: release, pairs with [2]. It fails where somebody has knocked
  *       since the last look (acquire, pairs with [1]), and so no knock is lost. Not with 2^32 knocks during a look
  */
 #ifndef STEALYARD_QUEUES_RETIRE_H
@@ -72,7 +72,7 @@ static inline void retire_run(struct reclaim_head *deferred) {
 }
 
 __attribute__((noinline, unused)) static void retire_knock(struct retire *retire) {
-    if (au32_fetch_add_acq_rel(&retire->knocks, 1) == 0 && retire_collect(retire)) { /* [1] */
+    if (au32_fetch_add_release(&retire->knocks, 1) == 0 && retire_collect(retire)) { /* [1] */
         reclaim_defer(retire->reclaim, &retire->deferred, retire_run);
     }
 }
