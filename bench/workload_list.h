@@ -32,8 +32,11 @@
     W(spawn_many_remote_busy1)                                                                                         \
     W(spawn_many_remote_busy2)                                                                                         \
     W(remote_spawn_1)                                                                                                  \
+    W(remote_spawn_2)                                                                                                  \
     W(remote_spawn_4)                                                                                                  \
+    W(remote_spawn_8)                                                                                                  \
     W(remote_spawn_16)                                                                                                 \
+    W(remote_spawn_32)                                                                                                 \
     W(remote_spawn_64)                                                                                                 \
     W(yield_many)                                                                                                      \
     W(ping_pong)                                                                                                       \

@@ -7,8 +7,8 @@ import (
 
 const remoteSpawnTasks = 12_800
 
-var remoteSpawnWorkloads = []workload{remoteSpawn(1, "wide"), remoteSpawn(4, "core"), remoteSpawn(16, "wide"),
-	remoteSpawn(64, "wide")}
+var remoteSpawnWorkloads = []workload{remoteSpawn(1, "wide"), remoteSpawn(2, "wide"), remoteSpawn(4, "core"),
+	remoteSpawn(8, "wide"), remoteSpawn(16, "wide"), remoteSpawn(32, "wide"), remoteSpawn(64, "wide")}
 
 func remoteSpawn(spawners int, effort string) workload {
 	each := int64(remoteSpawnTasks / spawners)

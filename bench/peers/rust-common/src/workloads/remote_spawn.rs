@@ -21,7 +21,7 @@ pub fn entries<R: Runtime>() -> Vec<Entry<R>> {
         )
         .wide_unless(threads == 4)
     };
-    [1, 4, 16, 64].into_iter().map(entry).collect()
+    [1, 2, 4, 8, 16, 32, 64].into_iter().map(entry).collect()
 }
 
 /// Lives as long as the process, so that tasks pay no reference count for it; neither do ours.
