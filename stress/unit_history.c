@@ -71,6 +71,21 @@ static void batches(size_t variant) {
            "overtook");
 }
 
+static void lines(size_t variant) {
+    static const size_t of[] = {0, 0, 1};
+    const struct history_event other[] = {PUSH(0, 1, 2), PUSH(2, 3, 4), POP(2, 5, 6), POP(0, 7, 8)};
+    const struct history_event same[] = {PUSH(0, 1, 2), PUSH(1, 3, 4), POP(1, 5, 6), POP(0, 7, 8)};
+    const struct history_event turns[] = {PUSH(0, 1, 2), PUSH(2, 4, 5), EMPTY(3, 8), POP(0, 6, 7), POP(2, 9, 10)};
+    const struct history_event full[] = {PUSH(0, 1, 2), EMPTY(3, 4), POP(0, 5, 6)};
+    (void)variant;
+    expect(history_check_lines(other, 4, 3, of), NULL);
+    expect(history_check_lines(other, 4, 3, NULL), "overtook");
+    expect(history_check_lines(same, 4, 3, of), "overtook");
+    expect(history_check_lines(turns, 5, 3, of), NULL);
+    expect(history_check_lines(turns, 5, 3, NULL), "empty");
+    expect(history_check_lines(full, 3, 3, of), "empty");
+}
+
 /* ---- a search through every order, for small histories ---- */
 
 #define SMALL_EVENTS 10
@@ -177,7 +192,7 @@ static void agrees_with_a_search(size_t variant) {
 static const struct check_test tests[] = {
     {"right_ones", right_ones}, {"out_of_nowhere", out_of_nowhere}, {"popped_twice", popped_twice},
     {"overtaken", overtaken},   {"not_empty", not_empty},   {"batches", batches},
-    {"agrees_with_a_search", agrees_with_a_search},
+    {"lines", lines},           {"agrees_with_a_search", agrees_with_a_search},
 };
 
 static const struct check_suite suite = {
