@@ -24,12 +24,12 @@ wrong "an item read with relaxed" '/\[A7\] \*\//s/acquire/relaxed/' "${meet[@]}"
 wrong "an item that comes late, taken with relaxed" '/\[A8\] \*\//s/acquire/relaxed/' "${meet[@]}"
 wrong "a cell that is left without being spoiled" 's/return item ? item : .*\[A8\] \*\//return item;/' "${meet[@]}"
 wrong "an item stored over a spoiled cell" \
-    's/done += aptr_cas_release(\(.*\), &none, items\[done\]);/(void)none; aptr_store_release(\1, items[done]); done++;/' \
+    's/done += aptr_cas_release(\(.*\), &none, items\[done\]);/(void)none; aptr_store_release(\1, items[done++]);/' \
     "${meet[@]}"
 wrong "tickets taken with relaxed before the word is read" '/\[A2\] \*\//s/seq_cst/relaxed/' "${again[@]}"
 wrong "\"empty\" without telling pushers of the look" '/emptiness_pushed_now/d' "${meet[@]}"
 wrong "a ticket taken by load and store" \
-    's/ticket = au64_fetch_add_relaxed(&first->pops, 1);/ticket = au64_load_relaxed(\&first->pops); au64_store_relaxed(\&first->pops, ticket + 1);/' \
+    '/\[A5\] \*\//s/au64_fetch_add_relaxed(&first->pops, 1)/au64_load_relaxed(\&first->pops); first->pops.raw++/' \
     "${stays[@]}"
 wrong "a segment passed before it is full" 's/if (au64_load_relaxed(&first->pops) >= list->size) {/{/' "${many[@]}"
 wrong "the next segment not looked for before \"empty\"" 's/ || gq_segment_next(first)) {/) {/' "${full[@]}" -DPOPS=3
