@@ -132,8 +132,8 @@ __attribute__((format(printf, 1, 2))) static inline void check_skip(const char *
 
 static inline void check_watchdog_fired(int signal_number) {
     (void)signal_number;
-    const char *parts[] = {"FAIL ", check.running, ": did not end in time (--timeout)", check.note[0] ? ", with " : "",
-                           check.note, "\n"};
+    const char *parts[] = {
+        "FAIL ", check.running, ": did not end in time (--timeout)", check.note[0] ? ", with " : "", check.note, "\n"};
     for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
         if (write(STDERR_FILENO, parts[i], strlen(parts[i])) < 0) {
             break;

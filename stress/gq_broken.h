@@ -1,7 +1,7 @@
 /*
- * Faulty global queues, each a good one that does one thing wrong now and then: test_gq_broken.sh builds the suites with
- * this list in place of gq_list.h and expects each to be found out by the tests that it names. There is one queue of a
- * kind at a time, so a fault may keep what it needs in globals.
+ * Faulty global queues, each a good one that does one thing wrong now and then. The suites are built with this list in
+ * place of gq_list.h, and test_gq_broken.sh expects each to be found out by the tests that it names. There is one queue
+ * of a kind at a time, so a fault may keep what it needs in globals.
  */
 #ifndef STEALYARD_STRESS_GQ_BROKEN_H
 #define STEALYARD_STRESS_GQ_BROKEN_H

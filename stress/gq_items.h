@@ -24,7 +24,8 @@ struct item {
 static const struct gq_ops *const implementations[] = {GQ_LIST(OPS_OF)};
 #define IMPLEMENTATIONS (sizeof implementations / sizeof *implementations)
 #ifdef CTEST_ENTRIES
-_Static_assert(IMPLEMENTATIONS == CTEST_ENTRIES, "CTest has a test for each entry: they stand one to a line of the list");
+_Static_assert(IMPLEMENTATIONS == CTEST_ENTRIES,
+               "CTest has a test for each entry: they stand one to a line of the list");
 #endif
 
 /* Its node, with a link as some earlier queue may have left it. */

@@ -33,8 +33,7 @@ static inline size_t solo_push(struct solo *s, size_t n) {
     for (size_t i = 0; i < n; i++) {
         batch[i] = dirty(&s->items[s->in + i]);
     }
-    enum gq_status status =
-        n == 1 ? s->ops->push(s->queue, batch[0]) : s->ops->push_batch(s->queue, batch, n, &done);
+    enum gq_status status = n == 1 ? s->ops->push(s->queue, batch[0]) : s->ops->push_batch(s->queue, batch, n, &done);
     done = n == 1 ? status == GQ_OK : done;
     CHECK(done <= n && status == (done == n ? GQ_OK : GQ_FULL));
     s->in += done;
@@ -101,10 +100,10 @@ static inline void run_solo(const struct gq_ops *ops, const struct gq_config *co
     solo_end(&s);
 }
 
-/* `consumers` threads take what `producers` threads push: every item once, with its contents, in its producer's order. */
+/* `consumers` threads take what `producers` push: every item once, with its contents, in its producer's order. */
 struct crowd {
     const struct gq_ops *ops;
-    size_t producers, consumers, each;     /* items of each producer */
+    size_t producers, consumers, each; /* items of each producer */
     bool batches;
     void (*before_push)(uint64_t *random); /* on the producer's thread, NULL: nothing; may make the push say GQ_FULL */
     struct gq *queue;                      /* from here on: by crowd_begin */

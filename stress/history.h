@@ -57,8 +57,8 @@ static inline int history_by_from(const void *a, const void *b) {
 static inline const char *history_collect(const struct history_event *events, size_t count,
                                           struct history_value *values, size_t value_count, const size_t *lines) {
     for (size_t i = 0; i < value_count; i++) {
-        values[i] = (struct history_value){
-            .pop_invoked = UINT64_MAX, .pop_returned = UINT64_MAX, .line = lines ? lines[i] : 0};
+        values[i] =
+            (struct history_value){.pop_invoked = UINT64_MAX, .pop_returned = UINT64_MAX, .line = lines ? lines[i] : 0};
     }
     for (size_t i = 0; i < count; i++) {
         const struct history_event *e = &events[i];
@@ -108,8 +108,8 @@ static inline void history_narrow(struct history_value **placed, size_t n) {
         placed[i]->out_from = placed[i]->pop_invoked;
         for (size_t a = 0; a < i; a++) {
             bool later = placed[a]->out_from > placed[i]->out_from;
-            placed[i]->out_from = later && history_is_before(placed[a], placed[i]) ? placed[a]->out_from
-                                                                                   : placed[i]->out_from;
+            placed[i]->out_from =
+                later && history_is_before(placed[a], placed[i]) ? placed[a]->out_from : placed[i]->out_from;
         }
     }
     for (size_t i = n; i-- > 0;) {
@@ -120,7 +120,7 @@ static inline void history_narrow(struct history_value **placed, size_t n) {
     }
 }
 
-/* Is there no order of the values, because some are before one another in a circle? `placed` is room for all of them. */
+/* Is there no order of the values, some being before one another in a circle? `placed` is room for all of them. */
 static inline const char *history_check_order(struct history_value *values, size_t count,
                                               struct history_value **placed) {
     size_t pushed = 0, n = 0;
@@ -182,7 +182,7 @@ static inline const char *history_check_empty(const struct history_event *events
     return NULL;
 }
 
-/* NULL, or what is wrong with it. The values are 0 .. value_count - 1; lines[i] is the line of value i, NULL: one line. */
+/* NULL, or what is wrong with it. The values are 0 .. value_count - 1, each in line lines[value]; NULL: one line. */
 static inline const char *history_check_lines(const struct history_event *events, size_t count, size_t value_count,
                                               const size_t *lines) {
     struct history_value *values = malloc((value_count + 1) * sizeof *values);

@@ -1,8 +1,8 @@
 /*
  * ctest-each: gq_list
  * ctest-label: queues
- * Recorded histories of the global queues of gq_list.h, judged whole; of those that are FIFO for each producer only, the
- * order of each producer's values.
+ * Recorded histories of the global queues of gq_list.h, judged whole; of those that are FIFO for each producer
+ * only, the order of each producer's values.
  */
 #define _GNU_SOURCE
 #include "stress/gq_items.h"

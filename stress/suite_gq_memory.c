@@ -122,7 +122,7 @@ static void fill_up(struct solo *s, size_t most, size_t batch) {
     }
 }
 
-/* Where memory ends after `allowed` more allocations: what went in comes out, and all is well when there is some again. */
+/* Memory ends after `allowed` more allocations: what went in comes out, and all is well when there is some again. */
 static void run_starved(const struct gq_ops *ops, const struct gq_config *config, uint64_t allowed, size_t batch) {
     const size_t most = 3000;
     struct solo s = solo_begin(ops, config, 4 * most);
@@ -237,7 +237,7 @@ static void steady_state(size_t variant) {
     free(items);
 }
 
-/* A little traffic, until no more than `most` bytes are live: what is popped may wait for the next pop to be given up. */
+/* A little traffic, until no more than `most` bytes are live: what is popped may wait for later pops to be given up. */
 static void calm_down(const struct gq_ops *ops, struct gq *queue, struct item *items, int64_t most) {
     int64_t deadline_ns = check_now_ns() + WAIT_NS;
     while (support_alloc_bytes() > most && check_now_ns() < deadline_ns) {

@@ -9,7 +9,12 @@
 
 static const uint64_t edges[] = {
     0, /* 2^64 */
-    UINT64_C(1) << 63, UINT64_C(1) << 62, UINT64_C(1) << 48, UINT64_C(1) << 32, UINT64_C(1) << 31, UINT64_C(1) << 16,
+    UINT64_C(1) << 63,
+    UINT64_C(1) << 62,
+    UINT64_C(1) << 48,
+    UINT64_C(1) << 32,
+    UINT64_C(1) << 31,
+    UINT64_C(1) << 16,
 };
 #define EDGES (sizeof edges / sizeof *edges)
 

@@ -10,6 +10,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
 
 #include <malloc.h>
 
@@ -67,7 +68,9 @@ __attribute__((no_sanitize("thread", "address"))) static void support_alloc_on_f
 }
 
 __attribute__((constructor)) static void support_alloc_install(void) {
-    SUPPORT_REQUIRE(__sanitizer_install_malloc_and_free_hooks(support_alloc_on_malloc, support_alloc_on_free));
+    if (!__sanitizer_install_malloc_and_free_hooks(support_alloc_on_malloc, support_alloc_on_free)) {
+        abort();
+    }
 }
 
 #else

@@ -190,9 +190,14 @@ static void agrees_with_a_search(size_t variant) {
 }
 
 static const struct check_test tests[] = {
-    {"right_ones", right_ones}, {"out_of_nowhere", out_of_nowhere}, {"popped_twice", popped_twice},
-    {"overtaken", overtaken},   {"not_empty", not_empty},   {"batches", batches},
-    {"lines", lines},           {"agrees_with_a_search", agrees_with_a_search},
+    {"right_ones", right_ones},
+    {"out_of_nowhere", out_of_nowhere},
+    {"popped_twice", popped_twice},
+    {"overtaken", overtaken},
+    {"not_empty", not_empty},
+    {"batches", batches},
+    {"lines", lines},
+    {"agrees_with_a_search", agrees_with_a_search},
 };
 
 static const struct check_suite suite = {
