@@ -13,8 +13,8 @@
  * Contract: gq.h; unbounded, any number of threads, no registration. FIFO for each producer, not between producers:
  * a thread always pushes into the same shard of a queue. Never says GQ_FULL. GQ_RETRY: others took what there was while
  * more came. The numbers of threads are one variable for the process; where a program hides its symbols from its shared
- * libraries (-fvisibility=hidden, RTLD_LOCAL), a thread that pushes into one queue through both is two producers. A queue
- * has no counters that could wrap, and no segments.
+ * libraries (-fvisibility=hidden, RTLD_LOCAL), a thread that pushes into one queue through both is two producers.
+ * A queue has no counters that could wrap, and no segments.
  *
  * Shards: twice the number of workers, rounded up to a power of two, from 2 to 64. Workers are about as many as cores,
  * and more pushers than cores do not run at once; twice as many, because those that do run seldom have consecutive
