@@ -151,8 +151,12 @@ tell_missing() {
     if [[ ${#missing_optional[@]} -gt 0 && -n $(package_names 2 "${missing_optional[@]}") ]]; then
         say "to switch it on, as root: $(install_command "${missing_optional[@]}")"
     fi
+    for row in ${missing_required[@]+"${missing_required[@]}"}; do
+        IFS='|' read -r -a fields <<<"$row"
+        say "required and missing: ${fields[1]//@/}; needed for: ${fields[6]}"
+    done
     if [[ ${#missing_required[@]} -gt 0 ]]; then
-        say "required and missing; as root: $(install_command "${missing_required[@]}")"
+        say "to install it, as root: $(install_command "${missing_required[@]}")"
     fi
 }
 
