@@ -153,7 +153,7 @@ tell_missing() {
     fi
     for row in ${missing_required[@]+"${missing_required[@]}"}; do
         IFS='|' read -r -a fields <<<"$row"
-        say "required and missing: ${fields[1]//@/}; needed for: ${fields[6]}"
+        say "required and missing: ${fields[1]//[@%]/}; needed for: ${fields[6]}"
     done
     if [[ ${#missing_required[@]} -gt 0 ]]; then
         say "to install it, as root: $(install_command "${missing_required[@]}")"
