@@ -130,7 +130,7 @@ def combinations(program):
     found = [(workload, default) for workload in WORKLOADS]
     for part, workloads in VARIED.items():
         for other in known[f"{part}s"]:
-            if other["name"] != default[part]:
+            if other["name"] != default[part] and other["works_here"]:
                 found += [(workload, default | {part: other["name"]}) for workload in workloads]
     return found
 

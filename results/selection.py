@@ -158,8 +158,9 @@ class Selection:
         micro = {name: arms for name, arms in self.micro.cells(self.chosen, micro_peers).items()
                  if name in self.workloads}
         made = (design.Full if self.args.full else design.Star)(self.workloads, self.chosen, runs, micro,
-                                                                self.args.seed, dynamic if self.args.dynamic else [])
-        self.default, self.groups = made.default.id, made.groups()
+                                                                self.args.seed, dynamic if self.args.dynamic else [],
+                                                                bool(self.args.workloads or self.args.queues))
+        self.default, self.groups, self.not_varied = made.default.id, made.groups(), made.not_varied
         used = {arm for group in self.groups for _, arm in group.cells}
         arms = [*made.arms(), *(plan.Arm(name, "peer") for name in self.peers), *self.micro.arms.values()]
         self.arms = {arm.id: arm for arm in arms if arm.id in used or arm.id == self.default}

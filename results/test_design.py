@@ -16,7 +16,7 @@ def chosen(queues, deques, reactors):
                            for prefix, n in (("gq", queues), ("dq", deques), ("rx", reactors))))
 
 
-def make(sizes, runtime=40, peers=5, kind=design.Star, seed=1):
+def make(sizes, runtime=40, peers=5, kind=design.Star, seed=1, everywhere=True):
     """A design over made-up workloads: some feel the reactor, two are scaled, two are servers, 18 are micro."""
     parts, names = chosen(*sizes), ["yield_many", "fib", "echo", *(f"w{k}" for k in range(runtime - 3))]
     workloads = {name: plan.Workload(name, name, 1, parts=plan.PARTS if name in ("echo", "w1") else plan.PARTS[:2])
@@ -33,7 +33,7 @@ def make(sizes, runtime=40, peers=5, kind=design.Star, seed=1):
             workloads[name] = plan.Workload(name, name, 1, "micro", part, (part,))
             micro[name] = [*parts[part], "made_up_peer", plan.CONTROL]
     runs = {f"peer{k}": {name for name, one in workloads.items() if one.level != "micro"} for k in range(peers)}
-    return kind(workloads, parts, runs, micro, seed)
+    return kind(workloads, parts, runs, micro, seed, everywhere=everywhere)
 
 
 def cost_s(made, cells):
@@ -71,6 +71,17 @@ class Star(unittest.TestCase):
         for name, arm in cells_of(made.groups()):
             if arm in reactors:
                 self.assertIn("reactor", made.workloads[name].parts)
+
+    def test_many_queues_are_varied_only_where_they_matter_most(self):
+        made = make((13, 9, 8), everywhere=False)
+        varied = {part: {group.workload for group in made.groups() if group.what == f"every {part}"}
+                  for part in plan.PARTS}
+        self.assertEqual(varied["queue"], {"yield_many"})
+        self.assertEqual(varied["queue"] | set(made.not_varied["queue"]), varied["deque"])
+        for others in (make((13, 9, 8)), make((3, 9, 8), everywhere=False),
+                       make((13, 9, 8), kind=design.Full, everywhere=False)):
+            others.groups()
+            self.assertEqual(others.not_varied, {})
 
     def test_each_cell_once_and_no_arm_unknown(self):
         for kind in (design.Star, design.Full):
