@@ -53,7 +53,7 @@ found suite_gq_threads keeps/pushers_come_and_go limits/pushers_come_and_go limi
 found suite_gq_memory leaks/destroyed_with_items_left hoards/threads_leave_nothing
 found suite_gq_memory grows/steady_state grows/bounded_by_what_is_inside
 found suite_gq_memory starves/pushed_without_memory starves/starved_crowd
-left_to_others suite_gq reorders/exactly_once hasty/alone hasty/exactly_once wraps/alone
+left_to_others suite_gq reorders/exactly_once hasty/alone wraps/alone
 
 status=0
 "$STEALYARD_BUILD/stress/broken_suite_gq" --only absent >"$output" || status=$?
