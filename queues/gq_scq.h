@@ -86,7 +86,9 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#define GQ_SCQ_THREADS_ORDER 16 /* that many may be inside at a time, as a power of two */
+#ifndef GQ_SCQ_THREADS_ORDER
+#define GQ_SCQ_THREADS_ORDER 16 /* that many may be inside at a time, as a power of two; a model has fewer */
+#endif
 #define GQ_SCQ_LINE_ORDER 3     /* entries, or slots, to a line */
 
 struct gq_scq_ring {
