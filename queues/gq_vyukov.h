@@ -60,6 +60,21 @@
  *   [O7] pop finds a ticket given out and loads the slot, then head, again: relaxed; only to tell GQ_RETRY from late
  *   [E]  is_empty loads tail: relaxed, see there
  *   [L]  length loads head and tail: relaxed, a hint
+ *
+ * A model checker for RC11 (stress/test_models.sh) finds the fault when [U1], [U4], [O1] or [O2] is relaxed, [U3] or [O3]
+ * does not release, or one of [U3], [O3], [O6] is no compare-and-swap. It accepts [U5], [O5], [O6] and the failures of
+ * [U3] and [O3] relaxed: the first and the last need a thread that is two laps late by just that load, and for "empty"
+ * from an old tail it would have to judge histories.
+ *
+ * Layout: tail and head on a line each, capacity on one that is never written, eight slots to a line.
+ *
+ * Rejected: a sequence number beside each item (the original: twice the lines of slots, and no wraparound to argue for);
+ * one compare-and-swap an item in a batch; a permuted index, so that neighbouring slots are on different lines (a batch
+ * would touch as many lines as it has items, and so would a pusher that is ahead of its popper); fetch-and-add for the
+ * tickets (one that finds the queue full cannot be given back); waiting for a slot that is claimed but not filled (its
+ * pusher may be preempted: the caller decides). For is_empty: head and tail (two loads, of two moments); a count of the
+ * items (two RMWs more on a line that all share); a word apart from tail (every push would need a full barrier between
+ * its item and its look at the word).
  */
 #ifndef STEALYARD_QUEUES_GQ_VYUKOV_H
 #define STEALYARD_QUEUES_GQ_VYUKOV_H
@@ -249,6 +264,7 @@ __attribute__((unused)) static const struct gq_ops gq_vyukov_ops = {
     .bounded = true,
     .reclaims = false,
     .allocates = false,
+    .aborts = false,
     .create = gq_vyukov_create,
     .destroy = gq_vyukov_destroy,
     .attach = NULL,
