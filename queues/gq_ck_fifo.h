@@ -300,18 +300,17 @@ __attribute__((unused)) static const struct gq_ops gq_ck_fifo_ops = {
         "lock-free; a push allocates where entries have run out, one pop in 128 may take reclamation's short lock; "
         "is_empty wait-free",
     .reclamation = "QSBR, a stretch of entries at a time",
-    .cost =
-        "push: 3 RMWs (2 of two words), 0 fences, 6 lines; pop: 1 RMW (of two words), 0 fences, 6 lines; a batch costs "
-        "as much an item, but for 1 RMW; allocates where entries have not come back from their grace period, which in "
-        "a loop on one thread is about every second push; the first push after \"empty\" 1 RMW more, the pop that "
-        "finds it "
-        "empty 2 RMWs and 1 fence",
+    .cost = "push: 3 RMWs (2 of two words), 0 fences, 6 lines; pop: 1 RMW (of two words), 0 fences, 6 lines; a batch "
+            "costs as much an item, but for 1 RMW; allocates where entries have not come back from their grace period: "
+            "about every second push in a loop on one thread; the first push after \"empty\" 1 RMW more, the pop that "
+            "finds it empty 2 RMWs and 1 fence",
     .caveat =
         "Concurrency Kit up to 0.7.2 can take a queue for empty that is not, where entries are used again at once "
         "(fixed by e78c421): here they wait for a grace period",
     .bounded = false,
     .reclaims = true,
     .allocates = true,
+    .aborts = false,
     .create = gq_ck_fifo_create,
     .destroy = gq_ck_fifo_destroy,
     .attach = gq_ck_fifo_attach,
