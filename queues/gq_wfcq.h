@@ -52,8 +52,8 @@
  *        a link that another found. A mere compiler barrier on x86-64; the library itself promises only the node's own
  *        contents, by dependence
  *   [N]  load and store of what is reckoned: relaxed; stored under the lock, a hint without it
- * ThreadSanitizer does not see the library's accesses and is told of the hand-over (hand_over.h); stress/test_weaken.sh
- * shows that it reports a race when it is not.
+ * ThreadSanitizer does not see the library's accesses and is told of the hand-over (hand_over.h), before the link of an
+ * item is read: its memory may be fresh. stress/test_weaken.sh shows that it reports a race when it is not told.
  *
  * A node of the library is laid over one of ours: both are a pointer to the next. Between an access by the one type and
  * one by the other there is a call of the library, which the compiler does not look into; and both gcc and clang let a
@@ -164,10 +164,15 @@ SY_INLINE bool gq_wfcq_try_lock(struct gq_wfcq *q) {
 
 /* With the lock held: those that another is linked behind, up to `max`. The head moves over them in one step. */
 SY_INLINE size_t gq_wfcq_take_linked(struct gq_wfcq *q, struct sy_node **items, size_t max) {
-    struct sy_node *head = (struct sy_node *)(void *)&q->head.node, *next;
+    struct sy_node *head = (struct sy_node *)(void *)&q->head.node;
     struct sy_node *node = sy_node_next(head); /* [W1] */
     size_t n = 0;
-    while (node && n < max && (next = sy_node_next(node)) != NULL) { /* [W1] */
+    while (node && n < max) {
+        hand_over_take(node);
+        struct sy_node *next = sy_node_next(node); /* [W1] */
+        if (!next) {
+            break;
+        }
         items[n++] = node;
         node = next;
     }
@@ -185,6 +190,7 @@ SY_INLINE size_t gq_wfcq_take(struct gq_wfcq *q, struct sy_node **items, size_t 
         struct cds_wfcq_node *node =
             __cds_wfcq_dequeue_with_state_nonblocking(__cds_wfcq_head_cast(&q->head), &q->tail, &state);
         if (node && node != CDS_WFCQ_WOULDBLOCK) {
+            hand_over_take(node);
             items[n++] = (struct sy_node *)(void *)node;
         }
     }
@@ -217,9 +223,6 @@ SY_INLINE enum gq_status gq_wfcq_pop_batch(struct gq *queue, struct sy_node **it
     gq_wfcq_reckon(q, n, last);
     cmm_smp_rmb();                   /* [R] */
     au32_store_release(&q->lock, 0); /* [L] */
-    for (size_t i = 0; i < n; i++) {
-        hand_over_take(items[i]);
-    }
     *got = n;
     return GQ_OK;
 }
@@ -248,6 +251,7 @@ __attribute__((unused)) static const struct gq_ops gq_wfcq_ops = {
     .bounded = false,
     .reclaims = false,
     .allocates = false,
+    .aborts = false,
     .create = gq_wfcq_create,
     .destroy = gq_wfcq_destroy,
     .attach = NULL,
