@@ -609,6 +609,7 @@ __attribute__((unused)) static const struct gq_ops gq_array_asym_ops = {
     .bounded = false,
     .reclaims = false,
     .allocates = true,
+    .aborts = false,
     .create = gq_array_asym_create,
     .destroy = gq_array_asym_destroy,
     .attach = NULL,

@@ -212,6 +212,7 @@ __attribute__((unused)) static const struct gq_ops gq_ck_ring_ops = {
     .bounded = true,
     .reclaims = false,
     .allocates = false,
+    .aborts = false,
     .create = gq_ck_ring_create,
     .destroy = gq_ck_ring_destroy,
     .attach = NULL,

@@ -54,6 +54,9 @@
  *   [A9] counters loaded relaxed. To take tickets: values that were true once, and [A5] sees whether pops is still the
  *        same; where they show nothing, [A3] and [A4] follow. To pass a full segment: pops only grows. And for length
  *
+ * A model checker for RC11 (stress/test_models.sh) finds [A2], [A6], [A7] and [A8] relaxed. It accepts [A4] with
+ * acquire: the barrier of emptiness_suspect stands before it.
+ *
  * Lines: push: list, pushes, cell, item; pop: list, pops and pushes, cell. Cells are not padded nor mixed up: eight to
  * a line, which is what batches want.
  *
@@ -279,6 +282,7 @@ __attribute__((unused)) static const struct gq_ops gq_faa_array_ops = {
     .bounded = false,
     .reclaims = true,
     .allocates = true,
+    .aborts = false,
     .create = gq_faa_array_create,
     .destroy = gq_faa_array_destroy,
     .attach = gq_segments_attach,

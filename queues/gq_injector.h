@@ -432,6 +432,7 @@ __attribute__((unused)) static const struct gq_ops gq_injector_ops = {
     .bounded = false,
     .reclaims = false,
     .allocates = true,
+    .aborts = false,
     .create = gq_injector_create,
     .destroy = gq_injector_destroy,
     .attach = NULL,

@@ -89,6 +89,11 @@
  *         what never counted), so pops >= pushes was true there
  *   [L22] pop takes tickets: seq_cst, see [L6]
  *
+ * A model checker for RC11 (stress/test_models.sh) finds [L8] and [L11] relaxed, and each step of a cell left out. It
+ * accepts [L10] and [L12] relaxed, for [L7], [L8] and [L11] hand the contents over already, and gets through too few
+ * operations to miss the orders of the others. The second look at the index and [L6] were seen to be needed in the
+ * suites, with delays between the steps of a cell.
+ *
  * Lines: push: list, pushes, cell, item; pop: list, pops and pushes, cell. Cells are not padded nor mixed up: four to a
  * line, which is what batches want.
  *
@@ -448,6 +453,7 @@ __attribute__((unused)) static const struct gq_ops gq_lprq_ops = {
     .bounded = false,
     .reclaims = true,
     .allocates = true,
+    .aborts = false,
     .create = gq_lprq_create,
     .destroy = gq_lprq_destroy,
     .attach = gq_segments_attach,

@@ -17,9 +17,9 @@
  * config.segment: how many nodes are worth a grace period, GQ_MS_STRETCH by default; config.first: the
  * number of the first node. Numbers wrap.
  *
- * Progress. push: lock-free but for malloc, which it needs when nodes have run out. pop: lock-free; one in `segment` says
- * so to retire.h, which may take a short lock that only the helper wants, too. A stalled thread blocks nobody; while it is
- * online it keeps the nodes that are popped from being used again. is_empty and length: wait-free.
+ * Progress. push: lock-free but for malloc, which it needs when nodes have run out. pop: lock-free; one in `segment`
+ * says so to retire.h, which may take a short lock that only the helper wants, too. A stalled thread blocks nobody;
+ * while it is online it keeps the nodes that are popped from being used again. is_empty and length: wait-free.
  *
  * Memory: a node for each item inside and one more; less than `segment` and one batch that were popped and not retired,
  * once the helper has come round, and until then what is popped in two grace periods; what node_pool.h keeps for later.
@@ -29,13 +29,13 @@
  * items of a batch each at its own, in order. pop: [D4]; GQ_EMPTY: [D2] if it finds the tag, [D3] otherwise: a node
  * without a successor that was head is both head and tail, head never being ahead of tail. is_empty: its load.
  *
- * The tag. A pop that finds nothing behind head tags tail, by compare-and-swap [M]; the next change of tail takes the tag
- * off, and a push returns only when tail has left the node that it was appended to, tag or no tag. So while tail is
+ * The tag. A pop that finds nothing behind head tags tail, by compare-and-swap [M]; the next change of tail takes the
+ * tag off, and a push returns only when tail has left the node that it was appended to, tag or no tag. So while tail is
  * "X, tagged", every push that has returned is of X or of a node before, and head had reached X: all of them are taken.
- * A push that has linked its node behind a tagged X is still under way. Nothing else reads tail for the tag, so [M] needs
- * no order. Two threads that must not miss each other (executor/idle.h): the pusher's full barrier comes after it has
- * changed tail or read, by a compare-and-swap that failed, that another changed it for it; whoever looks after a full
- * barrier that is later finds that tail or a newer one.
+ * A push that has linked its node behind a tagged X is still under way. Nothing else reads tail for the tag, so [M]
+ * needs no order. Two threads that must not miss each other (executor/idle.h): the pusher's full barrier comes after it
+ * has changed tail or read, by a compare-and-swap that failed, that another changed it for it; whoever looks after a
+ * full barrier that is later finds that tail or a newer one.
  *
  * Reclamation. A node may be read by whoever has read head or tail, or a link, since it was quiescent. A stretch ends
  * where head stands when it is set aside. Head never goes back and tail is never behind it, so who comes later cannot
@@ -43,20 +43,21 @@
  * aside may look into head's node without being online: nobody else gives nodes back.
  *
  * Memory order.
- *   [P1] push loads tail, acquire: pairs with [P3] and [T], so that it may read the node: each of them is a release after
- *        an acquire of the tail before, and the nodes before were written before
+ *   [P1] push loads tail, acquire: pairs with [P3] and [T], so that it may read the node: each of them is a release
+ *        after an acquire of the tail before, and the nodes before were written before
  *   [P2] push links its chain behind the last node: compare-and-swap, release: pairs with its own failing (acquire) and
  *        with [D3], who move tail on to what they found
  *   [P3] push moves tail behind its chain: release, pairs with [P1], [D2]: numbers, items, their contents and the links
  *        inside. Fails where somebody did it for us, or where [M] came between: then once more
  *   [P4] push notes how far it came: relaxed, a hint
- *   [T]  who finds tail behind the last node moves it on: release, for it acquired the link ([P2], [D3]); acquire when it
- *        fails, as [P1]
- *   [D1] pop loads head: acquire, pairs with [D4]: whoever moved head here had seen tail here or further on, so [D2] does
+ *   [T]  who finds tail behind the last node moves it on: release, for it acquired the link ([P2], [D3]); acquire when
+ *        it fails, as [P1]
+ *   [D1] pop loads head: acquire, pairs with [D4]: whoever moved head here had seen tail here or further on, so [D2]
+ *        does
  *   [D2] pop loads tail: acquire, pairs with [P3] and [T]: everything up to that node may be read, by relaxed loads
  *   [D3] pop looks for a successor of head where head is tail: acquire, pairs with [P2]
- *   [D4] pop moves head: release, pairs with [D1]. What it takes was read before; no other pop can have taken any of it,
- *        for head is where it was, and the node there has not been used for anything else since we read it
+ *   [D4] pop moves head: release, pairs with [D1]. What it takes was read before; no other pop can have taken any of
+ *        it, for head is where it was, and the node there has not been used for anything else since we read it
  *   [D5] pop notes how far it came: relaxed, a hint
  *   [M]  pop tags tail: relaxed, see above. It leaves the release of [P3] or [T] visible to [P1] (a release sequence)
  *   [R]  who sets a stretch aside loads head: acquire, pairs with [D4]: the number there, and the links of the stretch;
@@ -323,12 +324,14 @@ __attribute__((unused)) static const struct gq_ops gq_ms_ops = {
     .progress = "lock-free; a push allocates where nodes have run out, one pop in 128 takes reclamation's short lock; "
                 "is_empty wait-free",
     .reclamation = "QSBR, a stretch of nodes at a time",
-    .cost = "push: 3 RMWs, 0 fences, 6 lines; pop: 1 RMW, 0 fences, 5 lines; the same for a batch, but a node's line "
-            "more per item; allocates nothing once nodes come back",
+    .cost =
+        "push: 3 RMWs, 0 fences, 5 lines; pop: 1 RMW, 0 fences, 4 lines; a batch the same and a node's line an item; "
+        "allocates a node where nodes come back later than they are wanted",
     .caveat = NULL,
     .bounded = false,
     .reclaims = true,
     .allocates = true,
+    .aborts = false,
     .create = gq_ms_create,
     .destroy = gq_ms_destroy,
     .attach = gq_ms_attach,

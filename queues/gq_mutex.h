@@ -131,6 +131,7 @@ __attribute__((unused)) static const struct gq_ops gq_mutex_ops = {
     .bounded = false,
     .reclaims = false,
     .allocates = false,
+    .aborts = false,
     .create = gq_mutex_create,
     .destroy = gq_mutex_destroy,
     .attach = NULL,

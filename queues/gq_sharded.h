@@ -263,6 +263,7 @@ __attribute__((unused)) static const struct gq_ops gq_sharded_ops = {
     .bounded = false,
     .reclaims = false,
     .allocates = false,
+    .aborts = false,
     .create = gq_sharded_create,
     .destroy = gq_sharded_destroy,
     .attach = NULL,

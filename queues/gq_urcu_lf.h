@@ -5,9 +5,10 @@
  * cds_lfq_enqueue_rcu and cds_lfq_dequeue_rcu out of liburcu-cds, in the qsbr flavour. What is added here:
  *   - a node for each item: a dequeued node must not be used again before a grace period is over, and a task may be, at
  *     once. They come from node_pool.h and go back there;
- *   - the library frees its dummy nodes (one each time that the queue runs empty) by a function that it is given, without
- *     a word about which queue it is: the one given here leaves them with what the pop under way in this thread has taken off
- *     (thread-local), and the pop retires them with its own. liburcu's call_rcu is not used: see reclaim.h;
+ *   - the library frees its dummy nodes (one each time that the queue runs empty) by a function that it is given,
+ *     without a word about which queue it is: the one given here leaves them with what the pop under way in this thread
+ *     has taken off (thread-local), and the pop retires them with its own. liburcu's call_rcu is not used: see
+ *     reclaim.h;
  *   - one word that counts the items inside, for is_empty and length, and pops, to retire nodes many at a time;
  *   - a look at tail before nodes are retired, see below.
  * The library has no operations on batches: a batch is a loop, except for the count, the shelf of nodes and retiring.
@@ -17,37 +18,42 @@
  * config.segment: how many pops are worth a grace period, GQ_URCU_LF_RETIRED by default; config.first: the first number
  * of the pops, modulo 2^24.
  *
- * Where there is no memory for a dummy node, liburcu (checked: 0.13.2) ends the process by an assertion, in create or in a
- * pop.
+ * Where there is no memory for a dummy node, liburcu (checked: 0.13.2) ends the process by an assertion, in create or
+ * in a pop.
  *
- * The library's fault (read in 0.13.2). A dequeue does not look where tail is. If an enqueue has linked its node behind T
- * and not yet moved tail, T can be dequeued and retired while tail still points to it, so a thread that comes online
+ * The library's fault (read in 0.13.2). A dequeue does not look where tail is. If an enqueue has linked its node behind
+ * T and not yet moved tail, T can be dequeued and retired while tail still points to it, so a thread that comes online
  * after the grace period has begun, and is not waited for, still finds T: once the enqueue has gone on and T is used
  * again, that thread appends to a node that is not in the queue any more. crossbeam mended the same fault in its queue
- * (crossbeam-rs/crossbeam, pull request 466). Here a pop moves tail on [T] between its dequeues and their retiring. Tail is
- * never further back than one before the last node, since nothing is linked behind a node that tail has not reached; so
- * if it stood at a dequeued node, then at the last of them, whose link is set, and the move succeeds or somebody else's
- * has.
+ * (crossbeam-rs/crossbeam, pull request 466). Here a pop moves tail on [T] between its dequeues and their retiring.
+ * Tail is never further back than one before the last node, since nothing is linked behind a node that tail has not
+ * reached; so if it stood at a dequeued node, then at the last of them, whose link is set, and the move succeeds or
+ * somebody else's has.
  *
- * Progress. push: lock-free but for malloc, which it needs when nodes have run out. pop: lock-free but for the malloc of
- * dummies; one in `segment` says so to retire.h, which may take a short lock that only the helper wants, too. A stalled thread blocks
- * nobody; while it is online it keeps the nodes that are popped from being used again. is_empty and length: wait-free.
+ * Progress. push: lock-free but for malloc, which it needs when nodes have run out. pop: lock-free but for the malloc
+ * of dummies; one in `segment` says so to retire.h, which may take a short lock that only the helper wants, too. A
+ * stalled thread blocks nobody; while it is online it keeps the nodes that are popped from being used again. is_empty
+ * and length: wait-free.
  *
- * Memory: a node for each item inside; less than `segment` and one batch that were popped and not retired, once the helper
- * has come round, and until then what is popped in two grace periods; as many dummies at most; what node_pool.h keeps.
+ * Memory: a node for each item inside; less than `segment` and one batch that were popped and not retired, once the
+ * helper has come round, and until then what is popped in two grace periods; as many dummies at most; what node_pool.h
+ * keeps.
  *
- * Linearization points. push and pop: the library's (the compare-and-swap that links, the one that moves head); GQ_EMPTY:
- * the library's, or [C3]: the count is taken up before a push and down after a pop, so at 0 whatever was pushed, even
- * half, is popped. is_empty: [C3].
+ * Linearization points. push and pop: the library's (the compare-and-swap that links, the one that moves head);
+ * GQ_EMPTY: the library's, or [C3]: the count is taken up before a push and down after a pop, so at 0 whatever was
+ * pushed, even half, is popped. is_empty: [C3].
  *
- * Reclamation and ABA. Nodes are reached by who was online before they were retired, [T] provided; the library relies on
- * that for ABA, too. Retired ones lie on a stack, which is only pushed to and taken whole: no ABA there.
+ * Reclamation and ABA. Nodes are reached by who was online before they were retired, [T] provided; the library relies
+ * on that for ABA, too. Retired ones lie on a stack, which is only pushed to and taken whole: no ABA there.
  *
- * Memory order. The library orders its own accesses: its compare-and-swaps are full barriers, and a node is read through
- * the pointer by which it was reached. A node's contents are written before its enqueue and read after its dequeue;
- * ThreadSanitizer, which sees into neither, is told (hand_over.h), and does not look at the two functions here that touch
- * the library's memory. Our own:
- *   [C1] push counts up before its enqueue (and takes back what it had no memory for): relaxed; a pop of the item comes after the enqueue, and so [C2] after [C1]
+ * Memory order. The library orders its own accesses: its compare-and-swaps are full barriers, and a node is read
+ * through the pointer by which it was reached. A node's contents are written before its enqueue and read after its
+ * dequeue; ThreadSanitizer, which sees into neither, is told (hand_over.h), and does not look at the two functions here
+ * that touch the library's memory. Our own:
+ *   [C1] push counts up before its enqueue (and takes back what it had no memory for): relaxed; a pop of the item comes
+ *        after the enqueue, and so
+ *        [C2] after
+ *        [C1]
  *   [C2] pop counts down after its dequeues: relaxed
  *   [C3] is_empty, length and pop load the count: relaxed, by coherence not older than the [C1] of a push that happened
  *        before. Two threads that must not miss each other have a full barrier after [C1] and before [C3] each
@@ -57,8 +63,8 @@
  *   [R3] the stack is taken whole: exchange, acquire. (The grace period orders what [R1] and [R3] do, too.)
  *   [R4] the pops are looked up: relaxed; those of who knocked are seen, by retire.h
  *
- * Rejected: the library's inline versions (_LGPL_SOURCE: its licence asks for more then, and ThreadSanitizer reports its
- * plain accesses); two counts (two loads, and a pop more to write); a node within the item (above).
+ * Rejected: the library's inline versions (_LGPL_SOURCE: its licence asks for more then, and ThreadSanitizer reports
+ * its plain accesses); two counts (two loads, and a pop more to write); a node within the item (above).
  */
 #ifndef STEALYARD_QUEUES_GQ_URCU_LF_H
 #define STEALYARD_QUEUES_GQ_URCU_LF_H
@@ -322,7 +328,10 @@ __attribute__((unused)) static const struct gq_ops gq_urcu_lf_ops = {
     .progress = "lock-free; a push allocates where nodes have run out, a pop that empties the queue allocates too, one "
                 "pop in 128 takes reclamation's short lock; is_empty wait-free",
     .reclamation = "QSBR, many nodes at a time",
-    .cost = "TODO",
+    .cost =
+        "push: 4 RMWs, 0 fences, 6 lines (a batch: 2 RMWs and 2 lines an item, and 2 RMWs); pop: 3 RMWs, 0 fences, 5 "
+        "lines (a batch: 1 RMW and 1 line an item, and 2 RMWs), and where it takes the last item 3 RMWs and an "
+        "allocation more; allocates a node where nodes come back later than they are wanted",
     .caveat =
         "liburcu 0.13 moves head past tail (worked round: a pop moves tail before it retires) and ends the process "
         "where a pop finds no memory for a dummy node; its call_rcu is not used",

@@ -16,14 +16,14 @@
  * Progress. Wait-free but for malloc and free: nobody waits for a shelf, so a thread that stalls with one open keeps at
  * most the nodes in it.
  *
- * Memory. Idle nodes: up to NODE_POOL_CHAIN on each of NODE_POOL_SHELVES shelves, as many on each of the NODE_POOL_SPARE
- * racks, and one chain less one with who gives. What comes beyond that is freed.
+ * Memory. Idle nodes: up to NODE_POOL_CHAIN on each of NODE_POOL_SHELVES shelves, as many on each of the
+ * NODE_POOL_SPARE racks, and one chain less one with who gives. What comes beyond that is freed.
  *
  * Memory order.
  *   [1] open exchanges `busy`, acquire: pairs with [2], so that one thread after the other has the shelf
  *   [2] close stores `busy`, release
- *   [3] give stores a full chain into an empty rack, release: pairs with [5]. The links, and whatever happened before the
- *       grace period, happen before the nodes are used again. Others only empty racks, so nothing is overwritten
+ *   [3] give stores a full chain into an empty rack, release: pairs with [5]. The links, and whatever happened before
+ *       the grace period, happen before the nodes are used again. Others only empty racks, so nothing is overwritten
  *   [4] looks whether a rack is empty or full, relaxed: of give because only it fills them, of take a hint for [5]
  *   [5] take exchanges a rack with nothing, acquire. A chain comes or goes as a whole, so there is no ABA
  *   [6] the tickets, relaxed: they only spread threads over shelves

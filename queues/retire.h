@@ -7,21 +7,22 @@
  *
  * Contract. create and destroy: one thread, before and after everything else.
  *   retire_knock  any thread, now and then: that more may have been retired. What it has retired itself is seen
- *   collect       called by one at a time: sets aside what nobody who comes new can reach, or says that it is too little
- *                 yet; it must say so where there is nothing. Afterwards, and after a grace period:
+ *   collect       called by one at a time: sets aside what nobody who comes new can reach, or says that it is too
+ *                 little yet; it must say so where there is nothing. Afterwards, and after a grace period:
  *   release       frees that, or uses it again; one at a time, too
  * After a knock, and once the helper has come round, no more is left than collect calls too little.
  *
  * Progress. retire_knock: wait-free but for collect, and for reclaim_defer's short lock where nobody is at work: then
  * there is only the helper to wait for. A thread that stalls in it stalls reclamation, and nothing else.
  *
- * Memory order. `knocks` counts the knocks since somebody has been at work; who makes it 1 is at work, and hands that on
- * to the helper with the deferral.
+ * Memory order. `knocks` counts the knocks since somebody has been at work; who makes it 1 is at work, and hands that
+ * on to the helper with the deferral.
  *   [1] knock counts up: release, pairs with [2] and the failing [3]: what was retired before
- *   [2] who is at work loads it before the look: acquire, pairs with [1], and with [3], whose release sequence the own [1]
- *       goes on with: the fields of collect and release
- *   [3] who finds too little leaves by compare-and-swap to 0: release, pairs with [2]. It fails where somebody has knocked
- *       since the last look (acquire, pairs with [1]), and so no knock is lost. Not with 2^32 knocks during a look
+ *   [2] who is at work loads it before the look: acquire, pairs with [1], and with [3], whose release sequence the own
+ *       [1] goes on with: the fields of collect and release
+ *   [3] who finds too little leaves by compare-and-swap to 0: release, pairs with [2]. It fails where somebody has
+ *       knocked since the last look (acquire, pairs with [1]), and so no knock is lost. Not with 2^32 knocks during a
+ *       look
  */
 #ifndef STEALYARD_QUEUES_RETIRE_H
 #define STEALYARD_QUEUES_RETIRE_H

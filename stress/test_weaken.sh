@@ -60,6 +60,8 @@ for what in clean race; do
     expect $what suite_dq dq_chase_lev/exactly_once dq_
     expect $what suite_gq gq_ck_fifo/exactly_once gq_runs.h
     expect $what suite_gq gq_wfcq/exactly_once gq_runs.h
+    expect $what suite_gq gq_ms/exactly_once gq_ms.h
+    expect $what suite_gq gq_urcu_lf/exactly_once gq_urcu_lf.h
     expect $what suite_gq gq_ck_ring/exactly_once gq_runs.h
     expect $what unit_atomics release_is_seen_by_acquire unit_atomics.c
     expect $what unit_semaphore threads_never_hold_more_than_there_are unit_semaphore.c
