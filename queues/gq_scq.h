@@ -1,28 +1,28 @@
 /*
  * A bounded global queue: SCQ, two rings of indices, one with those of free slots and one with those of items.
  *
- * Source: Ruslan Nikolaev, A Scalable, Portable, and Memory-Efficient Lock-Free FIFO Queue, DISC 2019: SCQ, and SCQD for
- * pointers, names included (aq, fq, threshold, cycle, safe). Deviations:
+ * Source: Ruslan Nikolaev, A Scalable, Portable, and Memory-Efficient Lock-Free FIFO Queue, DISC 2019: SCQ, and SCQD
+ * for pointers, names included (aq, fq, threshold, cycle, safe). Deviations:
  *   - a dequeue that has found its ring empty lowers the threshold below zero at once, not in 3n - 1 futile attempts:
  *     that makes is_empty one load and every further look at an empty queue too. See Threshold;
  *   - the paper has no more than n threads, and a threshold of 3n - 1 = (2n - 1) + n; with tiny capacities there are
  *     more. The n is max(n, 65536) here, and that many threads may be inside at a time;
  *   - nothing can be closed: that is for its unbounded queue.
  *
- * Contract: gq.h; bounded, strict FIFO, any number of threads up to 65,536. GQ_FULL says that no slot was free: each held
- * an item, or was in the hands of a push or pop that was not at its end. Never GQ_RETRY. Capacity is limited by memory
- * only; nothing is allocated after create. Batches are loops: the algorithm has none. pop_batch asks once how many items
- * there may be, so that it does not run past the tail when it gets less than it may take.
+ * Contract: gq.h; bounded, strict FIFO, any number of threads up to 65,536. GQ_FULL says that no slot was free: each
+ * held an item, or was in the hands of a push or pop that was not at its end. Never GQ_RETRY. Capacity is limited by
+ * memory only; nothing is allocated after create. Batches are loops: the algorithm has none. pop_batch asks once how
+ * many items there may be, so that it does not run past the tail when it gets less than it may take.
  *
  * Progress: lock-free. An enqueue tries again when its entry is occupied, or a dequeue was there first; the threshold
  * ends the latter's attempts. A thread that stalls in a push or pop keeps one slot and nobody. is_empty, length and the
  * pop of a queue that was found empty before are wait-free.
  *
  * How a ring works. Its 2n entries hold at most n indices. An enqueue takes a ticket from tail and puts its index into
- * entry ticket mod 2n, a dequeue takes one from head and looks there. An entry is (cycle, safe, index or nothing), cycle =
- * ticket / 2n. Equal tickets meet; where the dequeue is first it stamps an empty entry with its cycle, or calls one
- * that still holds an older index unsafe, and then the enqueue must not use it. What an enqueue put in with ticket t no
- * other dequeue takes than that with ticket t, and that one surely does.
+ * entry ticket mod 2n, a dequeue takes one from head and looks there. An entry is (cycle, safe, index or nothing),
+ * cycle = ticket / 2n. Equal tickets meet; where the dequeue is first it stamps an empty entry with its cycle, or calls
+ * one that still holds an older index unsafe, and then the enqueue must not use it. What an enqueue put in with ticket
+ * t no other dequeue takes than that with ticket t, and that one surely does.
  *
  * Threshold. It says how many attempts may fail before the ring counts as empty: an enqueue that has put its index in
  * sets it to the limit unless it stands there, a dequeue whose attempt failed takes one off, one that finds it negative
@@ -31,9 +31,9 @@
  *   1. takes one off, as always                                       2. sees once more that tail <= head
  *   3. sets it to -1, provided that it is what 1. left
  * Let an enqueue with ticket t have put its index in. If it found the threshold at the limit and left it, then that was
- * before 1. or the enqueue's store that 1. counts down from, or after 3. The latter is no harm, and in the former case 2.
- * sees its ticket: t < tail <= head, so a dequeue has ticket t, and the index. If it found it elsewhere, its store comes
- * before 1., and 2. sees its ticket, or after 3., or between, and 3. fails: the store carries its ticket, so no
+ * before 1. or the enqueue's store that 1. counts down from, or after 3. The latter is no harm, and in the former case
+ * 2. sees its ticket: t < tail <= head, so a dequeue has ticket t, and the index. If it found it elsewhere, its store
+ * comes before 1., and 2. sees its ticket, or after 3., or between, and 3. fails: the store carries its ticket, so no
  * threshold looks like another (but for 2^44 tickets in between, ten days at 20 million a second; with n beyond 65536 a
  * bit less for each doubling).
  * So a negative threshold says: whoever is done with an enqueue, a dequeue has the index or is about to take it. The
@@ -45,7 +45,8 @@
  *
  * is_empty loads the threshold of aq. A push that happened before has loaded the limit from it or stored it there; by
  * coherence the load sees that or a later one, and so it does between two threads that each have a full barrier between
- * their access and the load of what the other writes (executor/idle.h). A later one that is negative is right, see above.
+ * their access and the load of what the other writes (executor/idle.h). A later one that is negative is right, see
+ * above.
  *
  * Reclamation: none needed; items' memory is never read. ABA. Tickets count modulo 2^64 and cycles accordingly, with
  * one bit less for the safe bit: a thread would have to stall for 2^63 tickets. Everything compares differences.
@@ -57,7 +58,8 @@
  *   [E]  is_empty, length: relaxed, see above; nothing is read through them
  * What each of the others must not fall behind:
  *   [Q1] enqueue takes its ticket: before [R0], for 2. ([T2])
- *   [Q2] enqueue loads the entry: pairs with [A2], [A3]: whoever called it unsafe has its ticket by then, so [Q3] sees it
+ *   [Q2] enqueue loads the entry: pairs with [A2], [A3]: whoever called it unsafe has its ticket by then, so [Q3] sees
+ *        it
  *   [Q3] enqueue loads head, for an unsafe entry: whether the dequeue of this ticket has been
  *   [Q4] enqueue puts the index in: its slot's contents, or the last use of a free one, for [A1]; before [R0]
  *   [R0] enqueue loads the threshold: after [Q1] and [Q4]. What was there is lowered after, and attempts after that see
@@ -75,19 +77,19 @@
  * The slots are plain: between [A2] in fq and [Q4] in aq the pusher has one alone, between [A2] in aq and [Q4] in fq
  * the popper.
  *
- * Layout: in each ring head, tail and threshold have a line of their own, neighbouring tickets' entries are on different
- * lines, and so are the slots of neighbouring indices at the start.
+ * Layout: in each ring head, tail and threshold have a line of their own, neighbouring tickets' entries are on
+ * different lines, and so are the slots of neighbouring indices at the start.
  *
  * A model checker for RC11 (stress/test_models.sh) finds [Q4] relaxed, a threshold that is not raised, an entry that is
- * not stamped and a ticket that two dequeues have. A push and a pop that chase each other have too many executions for it
- * to see the lowering of the threshold through: recorded histories find that done without 2., and a crowd that hangs
+ * not stamped and a ticket that two dequeues have. A push and a pop that chase each other have too many executions for
+ * it to see the lowering of the threshold through: recorded histories find that done without 2., and a crowd that hangs
  * finds 3. done without compare-and-swap. That each seq_cst need be so has not been shown: the paper argues with it.
  *
- * Rejected: the threshold as published (is_empty would say "not empty" until 3n - 1 pops had failed); a bit in tail, as in
- * gq_vyukov.h (fetch-and-add does not clear it, and idle threads would look at the line that all pushers write); waiting
- * for an entry before it is stamped, as the author's code does (a preempted enqueue keeps the dequeue spinning); many
- * tickets by one fetch-and-add for a batch (a thread would have as many attempts under way, and the threshold grow with
- * it).
+ * Rejected: the threshold as published (is_empty would say "not empty" until 3n - 1 pops had failed); a bit in tail, as
+ * in gq_vyukov.h (fetch-and-add does not clear it, and idle threads would look at the line that all pushers write);
+ * waiting for an entry before it is stamped, as the author's code does (a preempted enqueue keeps the dequeue
+ * spinning); many tickets by one fetch-and-add for a batch (a thread would have as many attempts under way, and the
+ * threshold grow with it).
  */
 #ifndef STEALYARD_QUEUES_GQ_SCQ_H
 #define STEALYARD_QUEUES_GQ_SCQ_H
@@ -100,7 +102,7 @@
 #ifndef GQ_SCQ_THREADS_ORDER
 #define GQ_SCQ_THREADS_ORDER 16 /* that many may be inside at a time, as a power of two; a model has fewer */
 #endif
-#define GQ_SCQ_LINE_ORDER 3     /* entries, or slots, to a line */
+#define GQ_SCQ_LINE_ORDER 3 /* entries, or slots, to a line */
 
 struct gq_scq_ring {
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 head;      /* the next ticket of a dequeue */

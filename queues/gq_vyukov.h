@@ -11,15 +11,15 @@
  *   - the indices are acquired and released, which the shorter slots need; plain words in the original.
  *
  * Contract: gq.h; bounded, strict FIFO, any number of threads. Tickets number the items; ticket t belongs to slot
- * t mod capacity. GQ_FULL says that the slot for the next ticket is not free: capacity tickets are out. The last of them
- * may have been taken already by a pop that has not yet given the slot back, so with a stalled popper the queue looks full
- * though it holds less, even nothing. GQ_RETRY says that the ticket at the head has been given out but its item
- * is not there yet. Capacity is limited by memory only; nothing is allocated after create.
+ * t mod capacity. GQ_FULL says that the slot for the next ticket is not free: capacity tickets are out. The last of
+ * them may have been taken already by a pop that has not yet given the slot back, so with a stalled popper the queue
+ * looks full though it holds less, even nothing. GQ_RETRY says that the ticket at the head has been given out but its
+ * item is not there yet. Capacity is limited by memory only; nothing is allocated after create.
  *
  * Progress. Not lock-free, though there is no lock: a pusher that stalls between its compare-and-swap and its store
  * keeps pops from the items behind it (they say GQ_RETRY), a popper that stalls there keeps pushes out one lap
- * later (GQ_FULL). No operation waits for another; each returns after finitely many steps unless others' compare-and-swaps
- * keep on being first. is_empty and length are wait-free.
+ * later (GQ_FULL). No operation waits for another; each returns after finitely many steps unless others'
+ * compare-and-swaps keep on being first. is_empty and length are wait-free.
  *
  * Linearization points. push: its compare-and-swap [U3]; of a batch, all its items there. A pop that takes: [O3].
  * GQ_EMPTY: the load of the tail [O5], at which tail = head: the head was loaded before, only grows and never passes
@@ -34,13 +34,13 @@
  * load, here [E]; then one of them sees the other's. Nothing is read through what [E] saw, hence it is relaxed. Until
  * somebody looks in vain the bit stays clear: "not empty" of an empty queue costs one pop.
  *
- * Reclamation: none needed; items' memory is never read. ABA. Indices count to 2^63 - 1 and begin again at 0 (doubled, so
- * that bit 0 is free; the laps' parity goes on as it should, for 2 * capacity divides 2^63). A thread would have to
+ * Reclamation: none needed; items' memory is never read. ABA. Indices count to 2^63 - 1 and begin again at 0 (doubled,
+ * so that bit 0 is free; the laps' parity goes on as it should, for 2 * capacity divides 2^63). A thread would have to
  * stall for 2^63 operations, 292 years at one a nanosecond, to mistake one round of theirs for another. Slots go round
  * in four states only: empty for an even lap, filled in it, empty for an odd lap, filled in it. Whoever looks at slot
- * t mod capacity with index t as it has just acquired it sees what the owner of ticket t - capacity saw, or later, since
- * that one looked before its compare-and-swap: that is less than a lap behind. It may be later by any number of laps, but
- * then the index has passed t, and the compare-and-swap fails.
+ * t mod capacity with index t as it has just acquired it sees what the owner of ticket t - capacity saw, or later,
+ * since that one looked before its compare-and-swap: that is less than a lap behind. It may be later by any number of
+ * laps, but then the index has passed t, and the compare-and-swap fails.
  *
  * Memory order:
  *   [U1] push loads tail: acquire, pairs with [U3] and [O6] of others: see ABA. All tails since are read-modify-writes,
@@ -61,20 +61,20 @@
  *   [E]  is_empty loads tail: relaxed, see there
  *   [L]  length loads head and tail: relaxed, a hint
  *
- * A model checker for RC11 (stress/test_models.sh) finds the fault when [U1], [U4], [O1] or [O2] is relaxed, [U3] or [O3]
- * does not release, or one of [U3], [O3], [O6] is no compare-and-swap. It accepts [U5], [O5], [O6] and the failures of
- * [U3] and [O3] relaxed: the first and the last need a thread that is two laps late by just that load, and for "empty"
- * from an old tail it would have to judge histories.
+ * A model checker for RC11 (stress/test_models.sh) finds the fault when [U1], [U4], [O1] or [O2] is relaxed, [U3] or
+ * [O3] does not release, or one of [U3], [O3], [O6] is no compare-and-swap. It accepts [U5], [O5], [O6] and the failures
+ * of [U3] and [O3] relaxed: the first and the last need a thread that is two laps late by just that load, and for
+ * "empty" from an old tail it would have to judge histories.
  *
  * Layout: tail and head on a line each, capacity on one that is never written, eight slots to a line.
  *
- * Rejected: a sequence number beside each item (the original: twice the lines of slots, and no wraparound to argue for);
- * one compare-and-swap an item in a batch; a permuted index, so that neighbouring slots are on different lines (a batch
- * would touch as many lines as it has items, and so would a pusher that is ahead of its popper); fetch-and-add for the
- * tickets (one that finds the queue full cannot be given back); waiting for a slot that is claimed but not filled (its
- * pusher may be preempted: the caller decides). For is_empty: head and tail (two loads, of two moments); a count of the
- * items (two RMWs more on a line that all share); a word apart from tail (every push would need a full barrier between
- * its item and its look at the word).
+ * Rejected: a sequence number beside each item (the original: twice the lines of slots, and no wraparound to argue
+ * for); one compare-and-swap an item in a batch; a permuted index, so that neighbouring slots are on different lines (a
+ * batch would touch as many lines as it has items, and so would a pusher that is ahead of its popper); fetch-and-add
+ * for the tickets (one that finds the queue full cannot be given back); waiting for a slot that is claimed but not
+ * filled (its pusher may be preempted: the caller decides). For is_empty: head and tail (two loads, of two moments); a
+ * count of the items (two RMWs more on a line that all share); a word apart from tail (every push would need a full
+ * barrier between its item and its look at the word).
  */
 #ifndef STEALYARD_QUEUES_GQ_VYUKOV_H
 #define STEALYARD_QUEUES_GQ_VYUKOV_H

@@ -24,7 +24,8 @@ wrong "push loads tail with relaxed" '/\[U1\] \*\//s/acquire/relaxed/' "${late_p
 wrong "push writes tail without release" '/\[U3\] \*\//s/acq_rel/acquire/' "${late_pusher[@]}"
 wrong "pop loads head with relaxed" '/\[O1\] \*\//s/acquire/relaxed/' "${late_popper[@]}"
 wrong "pop writes head without release" '/\[O3\] \*\//s/acq_rel/acquire/' "${late_popper[@]}"
-wrong "slots that do not know their lap" 's/(index \/ GQ_VYUKOV_STEP & q->capacity) != 0/(index == 1)/' "${claimed[@]}"
+wrong "slots that do not know their lap" \
+    's/(index \/ GQ_VYUKOV_STEP & q->capacity) != 0/(index == 1)/' "${claimed[@]}"
 wrong "tickets claimed without compare-and-swap" \
     's/!au64_cas_acq_rel(&q->tail, &tail, next)/(au64_store_release(\&q->tail, next), false)/' "${pushers[@]}"
 wrong "items taken without compare-and-swap" \
@@ -33,5 +34,5 @@ wrong "items taken without compare-and-swap" \
 wrong "found empty, over another's push" \
     '/\[O6\]/s/au64_cas_acq_rel(&q->tail, &tail, \(.*\));/au64_store_release(\&q->tail, \1);/' "${lap[@]}"
 wrong "found empty, and not said" '/\[O6\]/d' "${lap[@]}"
-wrong "a push that leaves it said" 's/cas_acq_rel(&q->tail, &tail, next)/cas_acq_rel(\&q->tail, \&tail, next | (tail \& 1))/' \
-    "${filled[@]}"
+wrong "a push that leaves it said" \
+    's/cas_acq_rel(&q->tail, &tail, next)/cas_acq_rel(\&q->tail, \&tail, next | (tail \& 1))/' "${filled[@]}"
