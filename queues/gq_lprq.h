@@ -7,6 +7,7 @@
  *   - QSBR and a store of used rings (gq_segments.h) in place of hazard pointers and the allocator;
  *   - pop looks whether there are tickets of pushers before it takes one, so an empty ring is not overtaken by polling;
  *     that look comes again after a next ring was seen, where the original LCRQ lost items that came in between;
+ *   - a push into an unsafe cell looks for poppers of its ticket after it has put its token, not before: see [L6];
  *   - batches: n tickets in one fetch-and-add, see below;
  *   - tickets and indices count in steps of 2 with the flag in the low bit, and compare by their difference: they wrap.
  *     (With the flag on top a carry out of the ticket would clear it, and a ring that was passed would be open again.)
