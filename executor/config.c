@@ -110,8 +110,8 @@ static int check_capacity(const char *name, size_t capacity, char *message, size
 static int check_segment(size_t segment, char *message, size_t size) {
     struct gq_config config = {.capacity = 2, .segment = segment};
     if (!gq_config_is_valid(&config)) {
-        return bad(message, size, "global_segment is %zu; it must be 0 (the queue's choice) or a power of two from 2 to %d",
-                   segment, GQ_SEGMENT_MAX);
+        return bad(message, size, "global_segment is %zu; it must be 0 (the queue's choice) or a power of two from 2"
+                   " to %d", segment, GQ_SEGMENT_MAX);
     }
     return 0;
 }
@@ -172,7 +172,7 @@ void sy_config_explain(const struct sy_config *c, int error, char *message, size
         explain_unsupported(c, message, size);
         break;
     case -ENOMEM:
-        bad(message, size, "no memory for %u workers, a global queue of %zu and local deques of %zu slots; ask for fewer",
+        bad(message, size, "no memory for %u workers, a global queue of %zu slots and deques of %zu; ask for fewer",
             c->workers, c->global_capacity, c->local_capacity);
         break;
     case -EAGAIN:

@@ -163,7 +163,7 @@ struct sy_part {
 /* Fills `part` with what stands at `index`, from 0, and returns true, or returns false past the end. */
 bool sy_part_at(enum sy_part_kind kind, unsigned index, struct sy_part *part);
 
-/* Makes one and takes it away again: 0, -ENOTSUP (not on this machine), -EINVAL (no such part), or what else it said. */
+/* Makes one and takes it away again: 0, -ENOTSUP (not on this machine), -EINVAL (no such part), or another -errno. */
 int sy_part_probe(enum sy_part_kind kind, const char *name);
 
 #ifdef __cplusplus

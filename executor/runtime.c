@@ -257,8 +257,9 @@ static struct sy_runtime *allocate(const struct sy_config *config) {
 }
 
 /*
- * With no thread left. Parts that were never made are told by their zeros. `reclaim` is the deques' and goes after them;
- * a global queue that reclaims has one of its own, which its destroy ends, so the order of these two does not matter.
+ * With no thread left. Parts that were never made are told by their zeros. `reclaim` is the deques' and goes after
+ * them; a global queue that reclaims has one of its own, which its destroy ends, so the order of these two does not
+ * matter.
  */
 static void free_runtime(struct sy_runtime *runtime) {
     destroy_workers(runtime);

@@ -1,9 +1,10 @@
 /*
- * The end of a visiting thread. A thread key's destructor unregisters it. Another key's destructor may wake a task after
- * ours has run, even in the last of the PTHREAD_DESTRUCTOR_ITERATIONS rounds, in which a value that is set again is
- * destroyed no more; and liburcu's registry must not keep a thread that is gone. So from then on each visit registers
- * and unregisters: two locks more, and nothing is left behind. The same where the process has no key left, or no memory
- * for the key's value: such threads are slower, and nothing else. (C++'s thread_local destructors run before any key's.)
+ * The end of a visiting thread. A thread key's destructor unregisters it. Another key's destructor may wake a task
+ * after ours has run, even in the last of the PTHREAD_DESTRUCTOR_ITERATIONS rounds, in which a value that is set again
+ * is destroyed no more; and liburcu's registry must not keep a thread that is gone. So from then on each visit
+ * registers and unregisters: two locks more, and nothing is left behind. The same where the process has no key left,
+ * or no memory for the key's value: such threads are slower, and nothing else. (C++'s thread_local destructors run
+ * before any key's.)
  */
 #include "executor/visit.h"
 

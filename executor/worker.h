@@ -1,6 +1,7 @@
 /*
- * The worker's loop, written once. It is ordinary C over two tables of operations; combos_row.c.in calls it with constant
- * tables, so that in each stamped instance every call but the one of the task's body is direct and mostly inlined.
+ * The worker's loop, written once. It is ordinary C over two tables of operations; combos_row.c.in calls it with
+ * constant tables, so that in each stamped instance every call but the one of the task's body is direct and mostly
+ * inlined.
  *
  * The order in which a worker looks for a task is the design's: at every k-th tick the global queue; the LIFO slot; its
  * own deque; a batch from the global queue; stealing; the reactor; sleep.
@@ -21,10 +22,10 @@
  * load of the idle word, if something is deferred. N1 and N3 are in one order with the parking worker's I2, like a
  * barrier between them, and cost nothing beyond N1's read-modify-write.
  *
- * Where a global queue refuses a push (it is bounded and full, or found no memory), the task goes to the overflow list, a
- * gq_mutex beside it. Order is kept within each of the two and not between them: once the queue has room again, later
- * pushes go there and may be taken before what was spilled. Every batch takes half from each, and of an odd number each
- * has one more in turn, so neither starves the other however small the batches are.
+ * Where a global queue refuses a push (it is bounded and full, or found no memory), the task goes to the overflow
+ * list, a gq_mutex beside it. Order is kept within each of the two and not between them: once the queue has room
+ * again, later pushes go there and may be taken before what was spilled. Every batch takes half from each, and of an
+ * odd number each has one more in turn, so neither starves the other however small the batches are.
  *
  * Cost of a task that is spawned, run once and freed on its worker, detached, with dq_chase_lev: no read-modify-write on
  * the task; two full barriers (the deque's pop, and the publication's in notify), none of them on a line that others

@@ -15,8 +15,8 @@
  *   quiescent         between two tasks, say: every reference obtained before is dead
  *   offline, online   around a wait: an offline thread holds no references and keeps nobody waiting
  *   unregister_thread before it ends
- *   attach, detach    the same for those who share a thread: they nest, and the thread is online from the first attach to
- *                     the last detach. One that `stays` registered until it ends goes offline there instead
+ *   attach, detach    the same for those who share a thread: they nest, and the thread is online from the first attach
+ *                     to the last detach. One that `stays` registered until it ends goes offline there instead
  *   defer             any thread: calls run(head) on the helper once every thread that is online now has been
  *                     quiescent. New readers must be unable to reach the object already. run must not defer to the same
  *                     reclaim

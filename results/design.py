@@ -15,7 +15,7 @@ STRONGEST = {"queue": ("spawn_many_remote_idle", "remote_spawn_4", "spawn_many_r
                        "spawn_many_remote_busy2", "cycle_many", "mixed", "churn_many", "transfer"),
              "deque": ("spawn_many_local", "fib", "chained_spawn", "skynet"),
              "reactor": ("echo", "mixed", "echo_64")}
-# Elsewhere a task seldom passes through a queue: where there are many, they are varied there only if that was asked for.
+# Elsewhere a task seldom passes through a queue: many of them are varied there only if that was asked for.
 ONLY_STRONGEST, MANY = ("queue",), 4
 # Likewise for the peers beyond the first, and for the pairs.
 PEERED = ("echo_64", "yield_many", "fib", "http_64", "spawn_many_local", "echo")
@@ -91,8 +91,8 @@ def in_order(names, first):
 
 
 class Star:
-    """The groups of the default design. `runs`: {peer: workloads}; `micro`: {workload: arms}; `everywhere`: each part is
-    varied on every workload that feels it, not only where it matters most."""
+    """The groups of the default design. `runs`: {peer: workloads}; `micro`: {workload: arms}; `everywhere`: each part
+    is varied on every workload that feels it, not only where it matters most."""
 
     def __init__(self, workloads, chosen, runs, micro, seed, dynamic=(), everywhere=True):
         self.workloads, self.runs, self.micro, self.dynamic = workloads, runs, micro, dynamic

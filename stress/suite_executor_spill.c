@@ -1,8 +1,8 @@
 /* ctest-timeout: 200 */
 /*
  * What a global queue refuses goes to the overflow list: nothing is lost or run twice, neither of the two starves the
- * other, and the end of the runtime finds both. For queues that are bounded, at the smallest capacity, and for those that
- * need memory for a push, without memory. Tasks are embedded, so that a spawn itself needs none.
+ * other, and the end of the runtime finds both. For queues that are bounded, at the smallest capacity, and for those
+ * that need memory for a push, without memory. Tasks are embedded, so that a spawn itself needs none.
  */
 #define _GNU_SOURCE
 #include "support_alloc.h"
