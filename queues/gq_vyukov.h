@@ -63,9 +63,8 @@
  *
  * A model checker for RC11 (stress/test_models.sh) finds the fault when [U1], [U4], [O1] or [O2] is relaxed, [U3] or
  * [O3] does not release, or one of [U3], [O3], [O6] is no compare-and-swap. It accepts [U5], [O5], [O6] and the
- *      failures
- * of [U3] and [O3] relaxed: the first and the last need a thread that is two laps late by just that load, and for
- * "empty" from an old tail it would have to judge histories.
+ * failures of [U3] and [O3] relaxed: the first and the last need a thread that is two laps late by just that load, and
+ * for "empty" from an old tail it would have to judge histories.
  *
  * Layout: tail and head on a line each, capacity on one that is never written, eight slots to a line.
  *
