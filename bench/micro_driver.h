@@ -74,6 +74,7 @@ struct micro_case {
     const char *part;           /* "queue", "deque", "reactor", "reference" */
     const char *implementation; /* NULL: the part is "reference" */
     bool peer;                  /* not of this project */
+    const char *order;          /* of a queue: in which items come out, "FIFO" or less; NULL: not a queue */
     bool core;                  /* one of the few that a comparison runs by default */
     const char *axis;           /* what the shape's second component scales ("threads", "connections"); NULL: nothing */
     unsigned x;                 /* its value */

@@ -136,6 +136,9 @@ void RunCase(benchmark::State &state, Registered *registered) {
         registered->iterations = static_cast<benchmark::IterationCount>(result.operations);
     }
     TellTime(state, result, registered->iterations);
+    if (one->order != nullptr && strcmp(one->order, "FIFO") != 0) {
+        state.SetLabel(std::string("no FIFO: ") + one->order);
+    }
     Report(state, result);
     ReportCounted(state, result);
     ReportLatency(state, *taken);

@@ -12,6 +12,7 @@ static void print_case(const struct micro_case *one) {
     json_print_field(stdout, "shape", one->shape);
     json_print_field(stdout, "base", one->base);
     json_print_field(stdout, "measures", one->measures);
+    json_print_field(stdout, "order", one->order);
     printf("\"core\":%s,\"peer\":%s,\"axis\":", json_bool(one->core), json_bool(one->peer));
     if (one->axis) {
         putchar('{');

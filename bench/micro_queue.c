@@ -124,6 +124,11 @@ void micro_queue_burst(const struct micro_case *one, const struct micro_extent *
     run_alone(one, extent, result, bodies->burst);
 }
 
+void micro_queue_batches(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    const struct micro_queue_bodies *bodies = one->subject;
+    run_alone(one, extent, result, bodies->batches);
+}
+
 void micro_queue_empty(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
     const struct micro_queue_bodies *bodies = one->subject;
     run_alone(one, extent, result, bodies->empty);

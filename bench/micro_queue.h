@@ -35,7 +35,7 @@ struct micro_queue_bodies {
     const struct gq_ops *ops;
     bool peer;
     micro_queue_body *transfer, *mixed, *latency; /* until the team stops */
-    micro_queue_body *burst, *empty;              /* one round */
+    micro_queue_body *burst, *batches, *empty;    /* one round */
 };
 
 /* Adds the cases of an implementation; `bodies` stays. */
@@ -202,6 +202,23 @@ SY_INLINE void micro_queue_bursts(const struct gq_ops *gq, struct micro_queue *q
     }
 }
 
+/* Pushes a batch at once and pops until it is out, until a round is full. */
+SY_INLINE void micro_queue_batch_pairs(const struct gq_ops *gq, struct micro_queue *q, struct micro_thread *self) {
+    size_t batch = q->parameters->batch;
+    for (size_t done = 0; done < MICRO_QUEUE_ROUND; done += batch) {
+        size_t pushed = micro_queue_push(gq, q, self, batch, 0), got = 0, now = 1;
+        while (got < pushed && now > 0) {
+            now = micro_queue_pop(gq, q, self, batch, false);
+            got += now;
+        }
+        micro_queue_rest(gq);
+        if (got < batch) {
+            self->failure = "items are missing from a queue that nobody else uses";
+        }
+        micro_count(&self->operations, got);
+    }
+}
+
 SY_INLINE void micro_queue_polls(const struct gq_ops *gq, struct micro_queue *q, struct micro_thread *self) {
     for (unsigned i = 0; i < MICRO_QUEUE_ROUND; i++) {
         struct sy_node *node;
@@ -249,11 +266,15 @@ SY_INLINE void micro_queue_mixed(const struct gq_ops *gq, struct micro_queue *q,
     static void name##_burst(void *q, struct micro_thread *self) {                                                     \
         micro_queue_bursts(&name##_ops, (struct micro_queue *)q, self);                                                \
     }                                                                                                                  \
+    static void name##_batches(void *q, struct micro_thread *self) {                                                   \
+        micro_queue_batch_pairs(&name##_ops, (struct micro_queue *)q, self);                                           \
+    }                                                                                                                  \
     static void name##_empty(void *q, struct micro_thread *self) {                                                     \
         micro_queue_polls(&name##_ops, (struct micro_queue *)q, self);                                                 \
     }                                                                                                                  \
-    static const struct micro_queue_bodies name##_bodies = {                                                           \
-        &name##_ops, is_peer, name##_transfer, name##_mixed, name##_latency, name##_burst, name##_empty};
+    static const struct micro_queue_bodies name##_bodies = {&name##_ops,    is_peer,        name##_transfer,           \
+                                                            name##_mixed,   name##_latency, name##_burst,              \
+                                                            name##_batches, name##_empty};
 
 #ifdef __cplusplus
 }

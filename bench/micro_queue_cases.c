@@ -12,6 +12,7 @@ static struct micro_case of(const struct micro_queue_bodies *bodies, micro_queue
     return (struct micro_case){.part = "queue",
                                .implementation = bodies->ops->name,
                                .peer = bodies->peer,
+                               .order = bodies->ops->order,
                                .measures = "duration",
                                .run = run,
                                .subject = bodies};
@@ -28,6 +29,9 @@ static void add_alone(const struct micro_queue_bodies *bodies) {
         one.parameters.depth = bursts[i];
         micro_add(&one, "burst/%zu", bursts[i]);
     }
+    one = of(bodies, micro_queue_batches);
+    one.parameters.batch = 32;
+    micro_add(&one, "pairs/batch:32");
     one = of(bodies, micro_queue_empty);
     micro_add(&one, "empty/1");
 }

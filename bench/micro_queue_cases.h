@@ -11,6 +11,7 @@ micro_queue_run micro_queue_transfer; /* producers to consumers */
 micro_queue_run micro_queue_latency;  /* the same, by a schedule */
 micro_queue_run micro_queue_mixture;  /* threads that do both */
 micro_queue_run micro_queue_burst;    /* one thread: so many in, so many out */
+micro_queue_run micro_queue_batches;  /* one thread: a batch in, the same out */
 micro_queue_run micro_queue_empty;    /* one thread: polls of an empty queue */
 
 #endif

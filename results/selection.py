@@ -56,7 +56,7 @@ class Micro:
     """The micro-benchmarks: their workloads, and which program runs which case for an arm."""
 
     def __init__(self, found, skipped):
-        self.workloads, self.arms, self.cases = {}, {}, {}
+        self.workloads, self.arms, self.cases, self.orders = {}, {}, {}, {}
         self.listed = {entry["name"] for part in plan.PARTS for entry in found[f"{part}s"]}
         program = built("bench", "micro")
         if program.exists():
@@ -73,6 +73,8 @@ class Micro:
             arm = implementation or REFERENCE
             self.arms[arm] = plan.Arm(arm, "peer") if kind == "peer" else plan.part_arm(arm, case["part"])
             self.cases[name, arm] = (program, case["case"])
+            if case.get("order"):
+                self.orders[arm] = case["order"]
             self.workloads.setdefault(name, micro_workload(name, case))
 
     def peers(self):
@@ -119,8 +121,9 @@ class Selection:
         self.exists = {**{f"{part}s": inventory.names(found, f"{part}s") for part in plan.PARTS},
                        "workloads": [name for name, one in known.items() if one.level != "micro"],
                        "micro": list(self.micro.workloads), "peers": self.known_peers,
-                       "orders": {entry["name"]: entry["order"] for part in plan.PARTS for entry in found[f"{part}s"]
-                                  if "order" in entry}}
+                       "orders": {**self.micro.orders,
+                                  **{entry["name"]: entry["order"] for part in plan.PARTS for entry in found[f"{part}s"]
+                                     if "order" in entry}}}
         self._design(micro_peers)
 
     def _find_peers(self, say):

@@ -254,9 +254,3 @@ def raw_line(number, sample, scale):
                                       ("x", sample["failure"]), ("s", sample["skipped"])) if holds]
     value = "–" if sample["value_ns"] is None else f"{sample['value_ns'] / scale:.4g}"
     return {"number": number, "id": sample["id"], "text": value, "marks": "".join(marks)}
-
-
-def relaxed_order(view):
-    """{queue: its order} of the global queues that promise less than one order for all: they may win by that."""
-    orders = view.plan["exists"].get("orders", {})
-    return {name: orders[name] for name in view.plan["exists"]["queues"] if orders.get(name, "FIFO") != "FIFO"}

@@ -189,6 +189,16 @@ class Sentences(unittest.TestCase):
         self.assertIn("gq_seg (FIFO per producer)", render(one)["report.html"])
         self.assertNotIn("Relaxed order", page()["report.html"])
 
+    def test_the_order_of_a_relaxed_queue_stands_beside_each_figure(self):
+        one = changed(lambda b: b.plan["exists"].update(orders={"moodycamel": "FIFO per producer", "gq_faa": "FIFO"}))
+        found = view.View(one)
+        rows = [row for workload in found.plan["workloads"] for row in found.rows(workload)]
+        for row in rows:
+            self.assertEqual("(FIFO per producer)" in row["label"], row["arm"] == "moodycamel")
+        self.assertIn("moodycamel", [row["arm"] for row in rows])
+        table = render(one)["table.md"]
+        self.assertEqual(table.count("moodycamel"), table.count("moodycamel (FIFO per producer)"))
+
     def test_long_lists_are_cut(self):
         self.assertEqual([view.listed("ab"), view.listed("a"), view.listed("abcdefgh")],
                          ["a and b", "a", "a, b, c, d, e and 3 more"])

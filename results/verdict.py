@@ -70,7 +70,7 @@ def micro_peer_sentence(view, kind):
     if not peers:
         return None
     best = min(peers, key=lambda o: o["ratio"])
-    return line(f"Foreign {kind}s, in isolation:", f"{arm_label(best['arm'], view.machine)} is the fastest of"
+    return line(f"Foreign {kind}s, in isolation:", f"{view.arms.long(best['arm'])} is the fastest of"
                 f" {len({o['arm'] for o in peers})}; it takes {times_text(best['ratio'], best['interval'])} as long as"
                 f" {best['reference']} (geometric mean over {plural(best['workloads'], 'workload')}).", f"heat-{kind}")
 

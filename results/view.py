@@ -91,6 +91,13 @@ def is_time(workload):
     return workload["measures"] == "duration" or workload["measures"].startswith("time per ")
 
 
+def relaxed_orders(plan):
+    """{queue, ours or a peer's: its order} of those that promise less than one order for all: they may win by that."""
+    queues = {*plan["exists"]["queues"], *(arm["id"] for arm in plan["arms"] if arm["kind"] == "peer")}
+    orders = plan["exists"].get("orders", {})
+    return {name: order for name, order in orders.items() if name in queues and order != "FIFO"}
+
+
 class Arms:
     """How the arms of a plan are called: an arm that differs from the default in one part goes by that part."""
 
@@ -99,6 +106,7 @@ class Arms:
         self.order = list(self.by_id)
         self.default = self.by_id[plan["default"]]
         self.machine = machine
+        self.orders = relaxed_orders(plan)
 
     def differing(self, arm):
         """The parts in which a combination differs from the default one."""
@@ -124,7 +132,12 @@ class Arms:
         return " + ".join(arm[part] for part in self.differing(arm)) if kind == "pair" else name
 
     def long(self, name):
-        return arm_label(name, self.machine) if self.kind(name) == "peer" else self.short(name)
+        label = arm_label(name, self.machine) if self.kind(name) == "peer" else self.short(name)
+        return self.with_order(name, label)
+
+    def with_order(self, name, label):
+        """The label, and how a queue by itself falls short of FIFO: that stands beside each of its figures."""
+        return f"{label} ({self.orders[name]})" if name in self.orders else label
 
 
 class View:
@@ -160,7 +173,7 @@ class View:
 
     def row(self, workload, cell):
         arm, timed = cell["arm"], is_time(workload)
-        return {"arm": arm, "label": arm_label(arm, self.machine), "cell": cell,
+        return {"arm": arm, "label": self.arms.with_order(arm, arm_label(arm, self.machine)), "cell": cell,
                 "anchor": anchor(workload["name"], arm), "median": time_text(cell["median_ns"]),
                 "interval": interval_text(cell["interval"], time_text) if cell["interval"] else "",
                 "rate": rate_text(throughput(cell)) if timed else UNKNOWN,

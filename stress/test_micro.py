@@ -51,6 +51,17 @@ class Names(unittest.TestCase):
             self.assertIn(case["part"], ("queue", "deque", "reactor", "reference"))
             self.assertEqual(case["part"] == "reference", case["implementation"] is None)
             self.assertRegex(case["measures"], r"^(duration|p[0-9.]+ latency)$")
+            self.assertEqual(case["order"] is not None, case["part"] == "queue")
+
+    def test_what_is_no_fifo_says_so_beside_its_figure(self):
+        orders = {case["case"]: case["order"] for case in self.cases}
+        runs, status, _ = measured("micro", "^queue/pairs/1/(gq_mutex|gq_sharded|moodycamel.*)$", "--operations=1000")
+        self.assertEqual(status, 0)
+        self.assertIn("queue/pairs/1/gq_sharded", runs)
+        for name, entry in runs.items():
+            expected = None if orders[name] == "FIFO" else f"no FIFO: {orders[name]}"
+            self.assertEqual(entry.get("label"), expected)
+            self.assertEqual(expected is None, name.endswith("gq_mutex"))
 
     def test_the_lists_agree(self):
         names = [case["case"] for case in self.cases]

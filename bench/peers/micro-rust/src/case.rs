@@ -92,6 +92,7 @@ impl Case {
             ("shape", json::string(&self.shape)),
             ("base", json::string(&self.base())),
             ("measures", json::string(self.measures)),
+            ("order", if self.part == "queue" { json::string("FIFO") } else { "null".into() }),
             ("core", self.core.to_string()),
             ("peer", true.to_string()),
             ("axis", self.scaled.map_or("null".into(), axis)),

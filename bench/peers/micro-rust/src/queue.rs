@@ -230,6 +230,26 @@ impl<'a, Q: Queue> Load<'a, Q> {
         }
     }
 
+    /// Pushes a batch and pops until it is out, until a round is full.
+    fn batch_round(&self, thread: &mut Thread, seat: &mut Seat<Q>) {
+        let producer = self.items.producer(thread.index);
+        let batch = self.parameters.batch;
+        for _ in 0..ROUND / batch {
+            let pushed = self.push(thread, &producer, batch, None);
+            let mut got = 0;
+            while got < pushed {
+                match self.pop(thread, seat, batch, false) {
+                    0 => break,
+                    more => got += more,
+                }
+            }
+            if got < batch {
+                thread.fail("items are missing from a queue that nobody else uses");
+            }
+            count(&thread.counters.operations, got as u64);
+        }
+    }
+
     fn empty_round(&self, thread: &mut Thread) {
         for _ in 0..ROUND {
             if !matches!(self.queue.pop(), Err(Missed::Empty)) {
@@ -309,6 +329,13 @@ pub fn burst<Q: Queue>(parameters: &Parameters, extent: &Extent) -> Outcome {
 }
 
 /// One thread: polls of an empty queue.
+pub fn batches<Q: Queue>(parameters: &Parameters, extent: &Extent) -> Outcome {
+    let load = Load::<Q>::new(parameters, 1, 1);
+    let mut seat = load.seat(0);
+    let figures = run_alone(0, extent, |thread| load.batch_round(thread, &mut seat))?;
+    load.finish(figures, 1)
+}
+
 pub fn empty<Q: Queue>(parameters: &Parameters, extent: &Extent) -> Outcome {
     let load = Load::<Q>::new(parameters, 1, 1);
     run_alone(0, extent, |thread| load.empty_round(thread))

@@ -28,6 +28,7 @@ fn alone<Q: Queue>() -> Vec<Case> {
         burst(1, "pairs/1".into()).core(true),
         burst(64, "burst/64".into()),
         burst(1024, "burst/1024".into()),
+        case::<Q>("pairs/batch:32".into(), queue::batches::<Q>, Parameters { batch: 32, ..Default::default() }),
         case::<Q>("empty/1".into(), queue::empty::<Q>, Parameters::default()),
     ]
 }
