@@ -32,6 +32,9 @@
  *   [S3] whoever saw the next segment moves tail: release, for [S1]. What it publishes it got by [N], with acquire
  *   [S4] pass moves head: release, for [S1]
  *
+ * That [S3] stands before [S4] is seen to be needed, as a use after free, with delays after the newest segment is read
+ * and before the tail moves.
+ *
  * Rejected: freeing and allocating (an allocator's lock each 1,024 operations, and the thread that frees is never the
  * one that allocates); one store for all queues (they have segments of different sizes); each pusher that meets the end
  * of a segment preparing the next (one is used): those who were not the first there wait for a moment.
