@@ -1,6 +1,6 @@
 /*
- * The nodes of the queues that recycle them (node_pool.h, retire.h): one owner at a time, none back while somebody may be
- * reading, all back in the end; and what the interleavings of the suites hardly ever hit, built by hand.
+ * The nodes of the queues that recycle them (node_pool.h, retire.h): one owner at a time, none back while somebody may
+ * be reading, all back in the end; and what the interleavings of the suites hardly ever hit, built by hand.
  */
 #define _GNU_SOURCE
 #include <stdlib.h>

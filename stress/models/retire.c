@@ -4,8 +4,8 @@
  *     genmc --rc11 -- -DSY_MODEL -I. stress/models/retire.c             (stress/test_models.sh runs it)
  *
  * THREADS threads retire one thing each and knock. Less than WORTH is too little to collect; grace periods are over at
- * once. What collect and release share is plain memory, so that two at work are a race, and in the end less than WORTH may
- * be left: else a knock was lost.
+ * once. What collect and release share is plain memory, so that two at work are a race, and in the end less than WORTH
+ * may be left: else a knock was lost.
  */
 #ifndef THREADS
 #define THREADS 3
