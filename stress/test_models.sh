@@ -1,5 +1,5 @@
 #!/bin/bash
-# ctest-timeout: 600
+# ctest-timeout: 1200
 # ctest-plain-only: yes
 # The algorithms of stress/models/ in every execution that C11 allows of a few operations, by GenMC. <name>.c is a
 # driver, <name>.sh says which runs of it must be right, and which faults, seeded in a copy of the header, GenMC has to
