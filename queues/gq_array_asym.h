@@ -127,22 +127,23 @@
 #define GQ_ARRAY_ASYM_PATIENCE 64  /* attempts before the pusher of the oldest item is taken to be stalled */
 
 #define GQ_ARRAY_ASYM_NOTHING ((uint64_t)1)       /* in tail: a pop found nothing here */
-#define GQ_ARRAY_ASYM_RETIRED GQ_ARRAY_ASYM_SLOTS /* in a directory entry: above any id */
+#define GQ_ARRAY_ASYM_RETIRED GQ_ARRAY_ASYM_SLOTS /* in a directory entry: above any offset */
 
 /* The low bits of a stall; the others are its number, which no other has. */
 enum { GQ_ARRAY_ASYM_OVER, GQ_ARRAY_ASYM_SUSPECT, GQ_ARRAY_ASYM_SKIPPED, GQ_ARRAY_ASYM_CROSSED };
 
 struct gq_array_asym {
-    SY_ALIGNAS(SY_CACHE_LINE) struct au64 tail;    /* the next position to claim, times 2, + NOTHING */
-    SY_ALIGNAS(SY_CACHE_LINE) struct au64 head;    /* the next position to take */
-    SY_ALIGNAS(SY_CACHE_LINE) struct au64 stalled; /* stalls that are not over, or about to be none; mostly read */
-    unsigned bits;                                 /* of a slot's index in its segment */
-    bool registered;                               /* for asym.h */
-    bool whole_pages;                              /* segments are, so that their pages can be given back */
-    struct au64 *directory;                        /* where the segments are */
-    struct aptr *slots;                            /* of all segments, by id */
-    struct au64 *stalls; /* one for each slot; pages without one are never touched */
-    struct au64 *taken;  /* a bit for each id that a segment has */
+    SY_ALIGNAS(SY_CACHE_LINE) struct au64 tail;         /* the next position to claim, times 2, + NOTHING */
+    SY_ALIGNAS(SY_CACHE_LINE) struct au64 head;         /* the next position to take */
+    SY_ALIGNAS(SY_CACHE_LINE) struct au64 stalled;      /* stalls that are not over, or about to be none; mostly read */
+    unsigned bits;                                      /* of a slot's index in its segment */
+    uint64_t mask;                                      /* 2^bits - 1 */
+    bool registered;                                    /* for asym.h */
+    bool whole_pages;                                   /* segments are, so that their pages can be given back */
+    struct au64 *directory;                             /* where the segments are */
+    struct aptr *slots;                                 /* of all segments, by id */
+    struct au64 *stalls;                                /* one for each slot; pages without one are never touched */
+    struct au64 *taken;                                 /* a bit for each id that a segment has */
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 stall_number; /* of the last stall */
 };
 
@@ -156,11 +157,11 @@ SY_INLINE struct gq_array_asym *gq_array_asym_of(struct gq *queue) {
 /* ---- segments ---- */
 
 SY_INLINE uint64_t gq_array_asym_size(const struct gq_array_asym *q) {
-    return (uint64_t)1 << q->bits;
+    return q->mask + 1;
 }
 
 SY_INLINE uint64_t gq_array_asym_index(const struct gq_array_asym *q, uint64_t position) {
-    return position & (gq_array_asym_size(q) - 1);
+    return position & q->mask;
 }
 
 SY_INLINE uint64_t gq_array_asym_ids(const struct gq_array_asym *q) {
@@ -169,7 +170,7 @@ SY_INLINE uint64_t gq_array_asym_ids(const struct gq_array_asym *q) {
 
 /*
  * The directory is a ring with a cell for each segment of GQ_ARRAY_ASYM_SLOTS positions. What the cell of a position
- * holds if the position's segment has id 0; an id is added to it. What a cell holds only ever grows.
+ * holds if the position's segment lies at the start of the slots; where it lies is added. A cell's value only ever grows.
  */
 SY_INLINE uint64_t gq_array_asym_entry(uint64_t position) {
     return ((position >> GQ_ARRAY_ASYM_BITS) + 1) << (GQ_ARRAY_ASYM_BITS + 1);
@@ -181,8 +182,8 @@ SY_INLINE struct au64 *gq_array_asym_cell(struct gq_array_asym *q, uint64_t posi
 
 /* The slot of a position; NULL if its segment is not there (not yet, or not any more). */
 SY_INLINE struct aptr *gq_array_asym_find(struct gq_array_asym *q, uint64_t position) {
-    uint64_t id = au64_load_acquire(gq_array_asym_cell(q, position)) - gq_array_asym_entry(position); /* D1 */
-    return id < GQ_ARRAY_ASYM_RETIRED ? q->slots + (id << q->bits) + gq_array_asym_index(q, position) : NULL;
+    uint64_t offset = au64_load_acquire(gq_array_asym_cell(q, position)) - gq_array_asym_entry(position); /* D1 */
+    return offset < GQ_ARRAY_ASYM_RETIRED ? q->slots + offset + gq_array_asym_index(q, position) : NULL;
 }
 
 /* An id that no segment has; as many as there are if there is none. */
@@ -226,7 +227,7 @@ static __attribute__((noinline)) bool gq_array_asym_install(struct gq_array_asym
     for (uint64_t i = 0; i < gq_array_asym_size(q); i++) {
         aptr_store_relaxed(&slots[i], NULL); /* S0 */
     }
-    if (!au64_cas_release(cell, &seen, gq_array_asym_entry(position) + id)) { /* D2 */
+    if (!au64_cas_release(cell, &seen, gq_array_asym_entry(position) + (id << q->bits))) { /* D2 */
         gq_array_asym_give_id(q, id);
     }
     return true;
@@ -245,8 +246,8 @@ static inline void gq_array_asym_purge(struct gq_array_asym *q, uint64_t id) {
 /* Every position of the segment was taken or skipped, and no pusher writes to it any more. */
 static __attribute__((noinline)) void gq_array_asym_retire(struct gq_array_asym *q, uint64_t position) {
     struct au64 *cell = gq_array_asym_cell(q, position);
-    uint64_t id = au64_load_relaxed(cell) - gq_array_asym_entry(position);           /* D3 */
-    au64_store_relaxed(cell, gq_array_asym_entry(position) + GQ_ARRAY_ASYM_RETIRED); /* D4 */
+    uint64_t id = (au64_load_relaxed(cell) - gq_array_asym_entry(position)) >> q->bits; /* D3 */
+    au64_store_relaxed(cell, gq_array_asym_entry(position) + GQ_ARRAY_ASYM_RETIRED);    /* D4 */
     gq_array_asym_purge(q, id);
     gq_array_asym_give_id(q, id);
 }
@@ -576,6 +577,7 @@ static inline int gq_array_asym_create(struct gq **out, const struct gq_config *
     }
     uint64_t first = config->first & (UINT64_MAX >> 2); /* so that there is room for as many again */
     q->bits = (unsigned)__builtin_ctzll(config->segment ? config->segment : GQ_ARRAY_ASYM_SEGMENT);
+    q->mask = ((uint64_t)1 << q->bits) - 1;
     q->registered = asym_register();
     q->whole_pages = gq_array_asym_is_whole_pages(sizeof *q->slots << q->bits);
     au64_store_relaxed(&q->tail, first << 1 | GQ_ARRAY_ASYM_NOTHING);
@@ -597,8 +599,7 @@ static inline int gq_array_asym_create(struct gq **out, const struct gq_config *
 
 __attribute__((unused)) static const struct gq_ops gq_array_asym_ops = {
     .name = "gq_array_asym",
-    .summary =
-        "an unbounded array of slots in recycled segments; a pusher that stalls is skipped",
+    .summary = "an unbounded array of slots in recycled segments; a pusher that stalls is skipped",
     .source = "ours; the array of FAAArrayQueue and crossbeam's Injector, the asymmetric fence of Dice, Huang and Yang",
     .order = "FIFO",
     .progress = "lock-free",
