@@ -34,8 +34,8 @@ struct micro_item {
 };
 
 struct micro_pool {
-    SY_ALIGNAS(SY_CACHE_LINE) uint64_t pushed; /* the owner's; read by others when its thread has ended */
-    uint64_t open;                             /* the position at which the next half begins; the owner's */
+    SY_ALIGNAS(SY_CACHE_LINE) uint64_t pushed;  /* the owner's; read by others when its thread has ended */
+    uint64_t open;                              /* the position at which the next half begins; the owner's */
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 half; /* the number of the newest half entered */
 };
 

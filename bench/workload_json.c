@@ -43,8 +43,8 @@ static void print_part_json(enum sy_part_kind kind, const struct sy_part *part) 
     json_print_field(stdout, "reclamation", part->reclamation);
     json_print_field(stdout, "cost", part->cost);
     json_print_field(stdout, "caveat", part->caveat);
-    printf("\"bounded\":%s,\"reclaims\":%s,\"allocates\":%s,\"aborts\":%s,\"works_here\":%s}",
-           json_bool(part->bounded), json_bool(part->reclaims), json_bool(part->allocates), json_bool(part->aborts),
+    printf("\"bounded\":%s,\"reclaims\":%s,\"allocates\":%s,\"aborts\":%s,\"works_here\":%s}", json_bool(part->bounded),
+           json_bool(part->reclaims), json_bool(part->allocates), json_bool(part->aborts),
            json_bool(works_here(kind, part)));
 }
 
@@ -53,8 +53,7 @@ static const char *workload_measures(const struct workload *workload) {
 }
 
 static void print_workload_json(const struct workload *workload) {
-    static const char *const efforts[] = {
-        [WORKLOAD_CORE] = "core", [WORKLOAD_WIDE] = "wide", [WORKLOAD_LONG] = "long"};
+    static const char *const efforts[] = {[WORKLOAD_CORE] = "core", [WORKLOAD_WIDE] = "wide", [WORKLOAD_LONG] = "long"};
     static const char *const names[] = {"\"queue\"", "\"deque\"", "\"reactor\""};
     const char *comma = "";
     putchar('{');

@@ -93,8 +93,8 @@ static int check_ranges(const struct sy_config *c, char *message, size_t size) {
     for (size_t i = 0; i < sizeof ranges / sizeof ranges[0]; i++) {
         const struct range *r = &ranges[i];
         if (r->value < r->least || r->value > r->most) {
-            return bad(message, size, "%s is %llu; it must be from %llu to %llu", r->name,
-                       (unsigned long long)r->value, (unsigned long long)r->least, (unsigned long long)r->most);
+            return bad(message, size, "%s is %llu; it must be from %llu to %llu", r->name, (unsigned long long)r->value,
+                       (unsigned long long)r->least, (unsigned long long)r->most);
         }
     }
     return 0;
@@ -110,8 +110,9 @@ static int check_capacity(const char *name, size_t capacity, char *message, size
 static int check_segment(size_t segment, char *message, size_t size) {
     struct gq_config config = {.capacity = 2, .segment = segment};
     if (!gq_config_is_valid(&config)) {
-        return bad(message, size, "global_segment is %zu; it must be 0 (the queue's choice) or a power of two from 2"
-                   " to %d", segment, GQ_SEGMENT_MAX);
+        return bad(message, size,
+                   "global_segment is %zu; it must be 0 (the queue's choice) or a power of two from 2 to %d", segment,
+                   GQ_SEGMENT_MAX);
     }
     return 0;
 }

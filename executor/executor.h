@@ -59,7 +59,7 @@ struct sy_config {
     unsigned budget;           /* operations that may succeed at once within one poll */
     bool speculative_io;       /* try the system call before waiting for readiness */
 
-    unsigned blocking_threads;      /* the blocking pool's size, at most; 0: no pool */
+    unsigned blocking_threads;       /* the blocking pool's size, at most; 0: no pool */
     uint64_t blocking_keep_alive_ns; /* how long one of its threads stays without a job */
 
     uint64_t seed;           /* of the order in which victims are tried; 0: from the clock */

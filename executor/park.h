@@ -43,8 +43,7 @@ SY_INLINE bool park_unattended(const struct driver *driver) {
 SY_INLINE void park_propagate(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
     struct sy_runtime *runtime = worker->runtime;
     fence_seq_cst();
-    if (idle_wants_wake(&runtime->idle) &&
-        (park_work_visible(runtime, gq, dq) || park_unattended(&runtime->driver))) {
+    if (idle_wants_wake(&runtime->idle) && (park_work_visible(runtime, gq, dq) || park_unattended(&runtime->driver))) {
         runtime_notify(runtime, worker);
     }
 }

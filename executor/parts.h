@@ -16,10 +16,10 @@ struct sy_task;
  * is called through this table is out of line, and everything below it is direct calls, inlined.
  */
 struct combo {
-    const struct dq_ops *local_deque;                                             /* NULL: known at run time only */
-    void (*run)(struct worker *worker);                                           /* the loop, until shutdown */
-    void (*schedule_local)(struct worker *worker, struct sy_task *task);          /* by that worker */
-    void (*schedule_global)(struct sy_runtime *runtime, struct sy_task *task);    /* by anyone; notifies */
+    const struct dq_ops *local_deque;                                               /* NULL: known at run time only */
+    void (*run)(struct worker *worker);                                             /* the loop, until shutdown */
+    void (*schedule_local)(struct worker *worker, struct sy_task *task);            /* by that worker */
+    void (*schedule_global)(struct sy_runtime *runtime, struct sy_task *task);      /* by anyone; notifies */
     struct sy_task *(*take_any)(struct sy_runtime *runtime, struct worker *worker); /* at the end: NULL when drained */
 };
 

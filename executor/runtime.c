@@ -29,11 +29,11 @@ SY_THREAD_LOCAL struct worker *worker_current __attribute__((tls_model("initial-
 /* The runtime that the calling thread is shutting down: a drop must not shut it down again. */
 static SY_THREAD_LOCAL struct sy_runtime *ending __attribute__((tls_model("initial-exec")));
 
-#define CORE_TUNED_NS 200000.0 /* a tuned worker looks at the global queue about this often, */
-#define CORE_TUNED_MIN 2u      /* but not more often than this many ticks, */
-#define CORE_TUNED_MAX 127u    /* nor less */
-#define CORE_TUNED_WEIGHT 0.1  /* of a new measurement in the mean */
-#define CORE_LOOK_NS 50000u    /* a busy worker looks at the reactor about this often, or after its interval, */
+#define CORE_TUNED_NS 200000.0  /* a tuned worker looks at the global queue about this often, */
+#define CORE_TUNED_MIN 2u       /* but not more often than this many ticks, */
+#define CORE_TUNED_MAX 127u     /* nor less */
+#define CORE_TUNED_WEIGHT 0.1   /* of a new measurement in the mean */
+#define CORE_LOOK_NS 50000u     /* a busy worker looks at the reactor about this often, or after its interval, */
 #define CORE_LATELY_NS 1000000u /* by the length of its ticks in about so much time */
 
 void worker_tune(struct worker *worker) {
@@ -45,7 +45,9 @@ void worker_tune(struct worker *worker) {
     worker->tuned_at_ns = now_ns;
     worker->tick_ns += CORE_TUNED_WEIGHT * (tick_ns - worker->tick_ns);
     double ticks = worker->tick_ns > 0 ? CORE_TUNED_NS / worker->tick_ns : CORE_TUNED_MAX;
-    unsigned tuned = ticks < CORE_TUNED_MIN ? CORE_TUNED_MIN : ticks > CORE_TUNED_MAX ? CORE_TUNED_MAX : (unsigned)ticks;
+    unsigned tuned = ticks < CORE_TUNED_MIN   ? CORE_TUNED_MIN
+                     : ticks > CORE_TUNED_MAX ? CORE_TUNED_MAX
+                                              : (unsigned)ticks;
     if (tuned > worker->global_interval + 2 || tuned + 2 < worker->global_interval) {
         worker->global_interval = tuned;
     }
@@ -187,8 +189,10 @@ static void copy_config(struct sy_runtime *runtime, const struct sy_config *from
     sy_config_init(&defaults);
     struct sy_config *config = &runtime->config;
     *config = *from;
-    snprintf(runtime->names[0], sizeof runtime->names[0], "%s", from->global_queue ? from->global_queue : defaults.global_queue);
-    snprintf(runtime->names[1], sizeof runtime->names[1], "%s", from->local_deque ? from->local_deque : defaults.local_deque);
+    snprintf(runtime->names[0], sizeof runtime->names[0], "%s",
+             from->global_queue ? from->global_queue : defaults.global_queue);
+    snprintf(runtime->names[1], sizeof runtime->names[1], "%s",
+             from->local_deque ? from->local_deque : defaults.local_deque);
     snprintf(runtime->names[2], sizeof runtime->names[2], "%s", from->reactor ? from->reactor : defaults.reactor);
     snprintf(runtime->thread_name, sizeof runtime->thread_name, "%s", from->thread_name ? from->thread_name : "sy");
     config->global_queue = runtime->names[0];
@@ -346,8 +350,8 @@ static void wait_for_spawners(struct sy_runtime *runtime) {
     for (unsigned i = 0; i < GATES; i++) {
         struct gate *gate = &runtime->gates[i];
         for (;;) {
-            uint64_t left = au64_load_seq_cst(&gate->left);          /* with G3 */
-            if (au64_load_seq_cst(&gate->entered) == left) {         /* with G1 */
+            uint64_t left = au64_load_seq_cst(&gate->left);  /* with G3 */
+            if (au64_load_seq_cst(&gate->entered) == left) { /* with G1 */
                 break;
             }
             sched_yield();

@@ -67,10 +67,10 @@ struct worker {
     uint64_t random;           /* xorshift state */
     struct au64 busy_since_ns; /* 0: parked; for metrics */
     uint64_t tuned_at_ns;
-    uint64_t looked_at_ns;     /* at the reactor, while busy */
-    uint64_t lately_ns;        /* between such looks, lately, */
-    uint64_t lately_ticks;     /* and the ticks in that time */
-    double tick_ns;            /* exponentially weighted mean, where the interval is tuned */
+    uint64_t looked_at_ns; /* at the reactor, while busy */
+    uint64_t lately_ns;    /* between such looks, lately, */
+    uint64_t lately_ticks; /* and the ticks in that time */
+    double tick_ns;        /* exponentially weighted mean, where the interval is tuned */
     struct owned_list free_slots;
     struct counters counters;
 
@@ -106,7 +106,7 @@ struct sy_runtime {
     char names[3][32]; /* of the parts, as config has them */
     char thread_name[16];
     struct reclaim *reclaim;
-    struct au32 closed;   /* set once: no spawn is taken any more, workers leave */
+    struct au32 closed; /* set once: no spawn is taken any more, workers leave */
     pthread_mutex_t shutdown_lock;
     bool ended; /* shutdown is complete; guarded by shutdown_lock */
 

@@ -219,9 +219,8 @@ static __attribute__((noinline)) struct sy_task *global_take_batch(struct worker
                                                                    const struct dq_ops *dq) {
     struct sy_runtime *runtime = worker->runtime;
     struct sy_node *items[WORKER_BATCH_MAX];
-    size_t n = global_may_refuse(gq)
-                   ? pop_both(worker, items, gq)
-                   : pop_global(runtime, items, fair_share(runtime, gq->length(runtime->global)), gq);
+    size_t n = global_may_refuse(gq) ? pop_both(worker, items, gq)
+                                     : pop_global(runtime, items, fair_share(runtime, gq->length(runtime->global)), gq);
     if (n == 0) {
         return NULL;
     }

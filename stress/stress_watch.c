@@ -69,13 +69,14 @@ static void print_knobs(const struct plan *plan) {
     fprintf(stderr,
             "episode: %u spawning and %u waking threads, %u roots each, %s\n"
             "knobs: workers %u, global_capacity %zu, global_segment %zu, local_capacity %zu, global_interval %u,"
-            " global_batch %u, steal_batch %u, lifo_cap %u, reactor_interval %u, reactor_batch %u, searching_max %u, spin_ns %llu,"
+            " global_batch %u, steal_batch %u, lifo_cap %u, reactor_interval %u, reactor_batch %u, searching_max %u, "
+            "spin_ns %llu,"
             " handoff_ns %llu, budget %u, speculative_io %d, blocking_threads %u, blocking_keep_alive_ns %llu\n",
             plan->spawners, plan->wakers, plan->roots, plan->mid_flight ? "shut down mid-flight" : "run to its end",
             c->workers, c->global_capacity, c->global_segment, c->local_capacity, c->global_interval, c->global_batch,
             c->steal_batch, c->lifo_cap, c->reactor_interval, c->reactor_batch, c->searching_max,
-            (unsigned long long)c->spin_ns, (unsigned long long)c->handoff_ns, c->budget, c->speculative_io, c->blocking_threads,
-            (unsigned long long)c->blocking_keep_alive_ns);
+            (unsigned long long)c->spin_ns, (unsigned long long)c->handoff_ns, c->budget, c->speculative_io,
+            c->blocking_threads, (unsigned long long)c->blocking_keep_alive_ns);
 }
 
 void stress_fail(const char *file, int line, const char *format, ...) {

@@ -322,12 +322,9 @@ static void push_without_memory(size_t combo) {
 }
 
 static const struct check_test tests[] = {
-    {"spills_lose_nothing", spills_lose_nothing},
-    {"workers_spill_too", workers_spill_too},
-    {"both_have_their_turn", both_have_their_turn},
-    {"busy_queue_starves_no_spilled", busy_queue_starves_no_spilled},
-    {"shutdown_drops_both", shutdown_drops_both},
-    {"push_without_memory", push_without_memory},
+    {"spills_lose_nothing", spills_lose_nothing},   {"workers_spill_too", workers_spill_too},
+    {"both_have_their_turn", both_have_their_turn}, {"busy_queue_starves_no_spilled", busy_queue_starves_no_spilled},
+    {"shutdown_drops_both", shutdown_drops_both},   {"push_without_memory", push_without_memory},
 };
 
 PROBE_SUITE("suite_executor_spill", tests, 100)

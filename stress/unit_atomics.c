@@ -133,8 +133,7 @@ static size_t count_both_zero(void (*one)(void), void (*other)(void), size_t rep
     return b.both_zero;
 }
 
-static void no_fence(void) {
-}
+static void no_fence(void) {}
 
 static void full_fence(void) {
     fence_seq_cst();

@@ -169,9 +169,8 @@ static void errors_are_explained(size_t variant) {
     static const struct {
         int error;
         const char *named;
-    } errors[] = {{-ENOMEM, "fewer"},      {-EAGAIN, "ulimit -u"}, {-EMFILE, "ulimit -n"},
-                  {-ENFILE, "ulimit -n"},  {-ENOTSUP, "list"},     {-EPERM, "not permitted"},
-                  {-EINVAL, "in its range"}};
+    } errors[] = {{-ENOMEM, "fewer"}, {-EAGAIN, "ulimit -u"},    {-EMFILE, "ulimit -n"},   {-ENFILE, "ulimit -n"},
+                  {-ENOTSUP, "list"}, {-EPERM, "not permitted"}, {-EINVAL, "in its range"}};
     struct sy_config config;
     sy_config_init(&config);
     for (unsigned i = 0; i < sizeof errors / sizeof errors[0]; i++) {

@@ -6,6 +6,7 @@
 #define GQ_ARRAY_ASYM_BITS 3
 
 #include "gq_model.h"
+
 #include "queues/gq_array_asym.h"
 
 static enum gq_status pop_once(struct gq *q, struct sy_node **items_out, size_t max, size_t *got) {

@@ -66,11 +66,9 @@ struct reclaim {
     struct reclaim_head *deferred;
 };
 
-static inline void reclaim_attach(void) {
-}
+static inline void reclaim_attach(void) {}
 
-static inline void reclaim_detach(void) {
-}
+static inline void reclaim_detach(void) {}
 
 static inline int reclaim_create(struct reclaim **out) {
     *out = malloc(sizeof **out);
@@ -88,9 +86,12 @@ static inline void reclaim_defer(struct reclaim *reclaim, struct reclaim_head *h
     pthread_mutex_unlock(&reclaim->lock);
 }
 
-/* Only called by what was deferred, and so after all. */
-static inline void reclaim_wait_for_readers(void) {
+static inline void reclaim_urge(struct reclaim *reclaim) {
+    (void)reclaim;
 }
+
+/* Only called by what was deferred, and so after all. */
+static inline void reclaim_wait_for_readers(void) {}
 
 static inline void reclaim_destroy(struct reclaim *reclaim) {
     while (reclaim->deferred) {
