@@ -7,7 +7,7 @@
  * Read-Copy Update, IEEE TPDS 2012). It does the registry and the grace periods. The helper thread that waits for them
  * is ours, because liburcu's own (call_rcu) ends the process where it finds no memory or no thread, sleeps at least
  * 10 ms a batch, and up to 0.13 never joins its thread when that is freed. Ours is made at the first defer; where it
- * cannot be made the deferred objects wait for the next defer, or for destroy.
+ * cannot be made the deferred objects wait for the next defer or urge, or for destroy.
  *
  * Contract. create and destroy: one thread, before and after everything else. A thread that reads shared structures
  *   register_thread   once, before its first read (liburcu's registry is one for the process and knows each thread
@@ -20,18 +20,20 @@
  *   defer             any thread: calls run(head) on the helper once every thread that is online now has been
  *                     quiescent. New readers must be unable to reach the object already. run must not defer to the same
  *                     reclaim
+ *   urge              any thread: makes the helper where a defer could not, for those who defer one thing for many
  * No order of locks can go wrong: run is called without a lock held. destroy runs everything that is still deferred, so
  * the other registered threads must go on being quiescent, or be offline, until it returns.
  *
  * Progress. quiescent, offline and online are wait-free; while a grace period waits they may wake its waiter (a futex
- * call). defer takes a short lock. A registered thread that stays online without being quiescent stalls all
- * reclamation, and nothing else.
+ * call). defer takes a short lock, and so does urge as long as there is no helper. A registered thread that stays
+ * online without being quiescent stalls all reclamation, and nothing else.
  *
  * Memory order. [Q] quiescent, offline and unregister are full barriers after the thread's reads; [S] synchronize_rcu
  * is a full barrier after it has seen every [Q]: so each read of the object happens before run. A defer's own writes
  * reach the helper through the lock. ThreadSanitizer sees into neither side (the library is not instrumented), so the
  * edge from [Q] to [S] is told to it; a reader that was not quiescent after its read has told nothing, and freeing
- * under it is still reported.
+ * under it is still reported. [H] whether there is a helper is written under the lock; urge looks without it, relaxed:
+ * a hint.
  *
  * Rejected: hazard pointers (a store and a full barrier for each pointer read, on every steal), the memb flavour
  * (workers that compute for long force broadcasts of membarrier), keeping everything until the deque goes (bounded by
@@ -64,7 +66,7 @@ struct reclaim {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t changed;
     struct reclaim_head *deferred;
-    bool has_helper;
+    struct au32 has_helper; /* [H] */
     bool stopping;
     pthread_t helper; /* valid if has_helper */
 };
@@ -184,7 +186,8 @@ static inline void reclaim_start_helper(struct reclaim *reclaim) {
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    reclaim->has_helper = pthread_create(&reclaim->helper, NULL, reclaim_helper, reclaim) == 0;
+    bool made = pthread_create(&reclaim->helper, NULL, reclaim_helper, reclaim) == 0;
+    au32_store_relaxed(&reclaim->has_helper, made); /* [H] */
     pthread_sigmask(SIG_SETMASK, &before, NULL);
 }
 
@@ -194,10 +197,21 @@ static inline void reclaim_defer(struct reclaim *reclaim, struct reclaim_head *h
     pthread_mutex_lock(&reclaim->lock);
     head->next = reclaim->deferred;
     reclaim->deferred = head;
-    if (!reclaim->has_helper) {
+    if (!au32_load_relaxed(&reclaim->has_helper)) { /* [H] */
         reclaim_start_helper(reclaim);
     }
     pthread_cond_signal(&reclaim->changed);
+    pthread_mutex_unlock(&reclaim->lock);
+}
+
+static inline void reclaim_urge(struct reclaim *reclaim) {
+    if (au32_load_relaxed(&reclaim->has_helper)) { /* [H] */
+        return;
+    }
+    pthread_mutex_lock(&reclaim->lock);
+    if (reclaim->deferred && !au32_load_relaxed(&reclaim->has_helper)) { /* [H] */
+        reclaim_start_helper(reclaim);
+    }
     pthread_mutex_unlock(&reclaim->lock);
 }
 
@@ -223,7 +237,7 @@ static inline void reclaim_destroy(struct reclaim *reclaim) {
     reclaim->stopping = true;
     pthread_cond_signal(&reclaim->changed);
     pthread_mutex_unlock(&reclaim->lock);
-    if (reclaim->has_helper) {
+    if (au32_load_relaxed(&reclaim->has_helper)) { /* [H] */
         pthread_join(reclaim->helper, NULL);
     }
     reclaim_run(reclaim->deferred); /* what the helper did not get to, or all if there was none */

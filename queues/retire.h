@@ -12,8 +12,11 @@
  *   release       frees that, or uses it again; one at a time, too
  * After a knock, and once the helper has come round, no more is left than collect calls too little.
  *
+ * Where the helper could not be made each knock tries again: there is one deferral at a time, so no other defer would.
+ *
  * Progress. retire_knock: wait-free but for collect, and for reclaim_defer's short lock where nobody is at work: then
- * there is only the helper to wait for. A thread that stalls in it stalls reclamation, and nothing else.
+ * there is only the helper to wait for; reclaim_urge's, as long as there is none. A thread that stalls in it stalls
+ * reclamation, and nothing else.
  *
  * Memory order. `knocks` counts the knocks since somebody has been at work; who makes it 1 is at work, and hands that
  * on to the helper with the deferral.
@@ -73,7 +76,9 @@ static inline void retire_run(struct reclaim_head *deferred) {
 }
 
 __attribute__((noinline, unused)) static void retire_knock(struct retire *retire) {
-    if (au32_fetch_add_release(&retire->knocks, 1) == 0 && retire_collect(retire)) { /* [1] */
+    if (au32_fetch_add_release(&retire->knocks, 1) != 0) { /* [1] */
+        reclaim_urge(retire->reclaim);
+    } else if (retire_collect(retire)) {
         reclaim_defer(retire->reclaim, &retire->deferred, retire_run);
     }
 }

@@ -1,4 +1,7 @@
-/* reclaim.h: nothing is freed too early, everything in the end, and nobody waits for a thread that holds nothing. */
+/*
+ * reclaim.h: nothing is freed too early, everything in the end, and nobody waits for a thread that holds nothing. And
+ * what retire.h asks of it.
+ */
 #define _GNU_SOURCE
 #include <pthread.h>
 #include <stdbool.h>
@@ -10,7 +13,7 @@ static inline int create_thread(pthread_t *id, const pthread_attr_t *attributes,
 }
 
 #define pthread_create create_thread
-#include "queues/reclaim.h"
+#include "queues/retire.h"
 #undef pthread_create
 
 #include "stress/check.h"
@@ -232,6 +235,45 @@ static void no_thread_for_the_helper(size_t variant) {
     }
 }
 
+/* One deferral stands for all that is retired: where there was no thread for it, a later knock must find one. */
+struct heap {
+    struct retire retire; /* first, so a retire is its heap */
+    struct au32 retired, released;
+    uint32_t due;
+};
+
+static bool collect_heap(struct retire *retire) {
+    struct heap *heap = (struct heap *)(void *)retire;
+    heap->due = au32_load_relaxed(&heap->retired);
+    return heap->due != au32_load_relaxed(&heap->released);
+}
+
+static void release_heap(struct retire *retire) {
+    struct heap *heap = (struct heap *)(void *)retire;
+    au32_store_release(&heap->released, heap->due);
+}
+
+static void retire_one(struct heap *heap) {
+    au32_fetch_add_relaxed(&heap->retired, 1);
+    retire_knock(&heap->retire);
+}
+
+static void no_thread_for_what_is_retired(size_t variant) {
+    (void)variant;
+    struct heap heap = {.due = 0};
+    CHECK_EQ(retire_create(&heap.retire, collect_heap, release_heap), 0);
+    no_threads = true;
+    retire_one(&heap);
+    retire_one(&heap);
+    CHECK_EQ(au32_load_relaxed(&heap.released), 0);
+    no_threads = false;
+    retire_one(&heap);
+    while (au32_load_acquire(&heap.released) < 3) { /* the watchdog bounds it */
+        sched_yield();
+    }
+    retire_destroy(&heap.retire);
+}
+
 /* The callback waits for a second defer, which would wait for the callback if it ran under the lock. */
 static struct au32 second_deferred;
 
@@ -269,6 +311,7 @@ static const struct check_test tests[] = {
     {"destroy_by_an_online_thread", destroy_by_an_online_thread},
     {"offline_threads_hold_nobody_up", offline_threads_hold_nobody_up},
     {"no_thread_for_the_helper", no_thread_for_the_helper},
+    {"no_thread_for_what_is_retired", no_thread_for_what_is_retired},
     {"callbacks_run_unlocked_and_undisturbed", callbacks_run_unlocked_and_undisturbed},
 };
 

@@ -45,6 +45,10 @@ static inline void reclaim_defer(struct reclaim *reclaim, struct reclaim_head *h
     run(head);
 }
 
+static inline void reclaim_urge(struct reclaim *reclaim) {
+    (void)reclaim;
+}
+
 #include "queues/retire.h"
 
 static struct retire retire;
