@@ -71,6 +71,7 @@
 
 #include "queues/emptiness.h"
 #include "queues/gq.h"
+#include "queues/gq_reclaim.h"
 #include "queues/hand_over.h"
 #include "queues/node_pool.h"
 #include "queues/retire.h"
@@ -184,17 +185,6 @@ static inline void gq_ck_fifo_destroy(struct gq *queue) {
     }
     node_pool_destroy(&q->pool);
     free(q);
-}
-
-static inline int gq_ck_fifo_attach(struct gq *queue) {
-    (void)queue;
-    reclaim_attach();
-    return 0;
-}
-
-static inline void gq_ck_fifo_detach(struct gq *queue) {
-    (void)queue;
-    reclaim_detach();
 }
 
 /* False: no memory. */
@@ -313,8 +303,8 @@ __attribute__((unused)) static const struct gq_ops gq_ck_fifo_ops = {
     .aborts = false,
     .create = gq_ck_fifo_create,
     .destroy = gq_ck_fifo_destroy,
-    .attach = gq_ck_fifo_attach,
-    .detach = gq_ck_fifo_detach,
+    .attach = gq_reclaim_attach,
+    .detach = gq_reclaim_detach,
     .push = gq_ck_fifo_push,
     .push_batch = gq_ck_fifo_push_batch,
     .pop_batch = gq_ck_fifo_pop_batch,

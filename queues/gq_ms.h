@@ -75,6 +75,7 @@
 #define STEALYARD_QUEUES_GQ_MS_H
 
 #include "queues/gq.h"
+#include "queues/gq_reclaim.h"
 #include "queues/node_pool.h"
 #include "queues/retire.h"
 
@@ -189,17 +190,6 @@ static inline void gq_ms_destroy(struct gq *queue) {
     }
     node_pool_destroy(&q->pool);
     free(q);
-}
-
-static inline int gq_ms_attach(struct gq *queue) {
-    (void)queue;
-    reclaim_attach();
-    return 0;
-}
-
-static inline void gq_ms_detach(struct gq *queue) {
-    (void)queue;
-    reclaim_detach();
 }
 
 /* Numbers a private chain on from the node that it is to be behind. Returns the last number. */
@@ -334,8 +324,8 @@ __attribute__((unused)) static const struct gq_ops gq_ms_ops = {
     .aborts = false,
     .create = gq_ms_create,
     .destroy = gq_ms_destroy,
-    .attach = gq_ms_attach,
-    .detach = gq_ms_detach,
+    .attach = gq_reclaim_attach,
+    .detach = gq_reclaim_detach,
     .push = gq_ms_push,
     .push_batch = gq_ms_push_batch,
     .pop_batch = gq_ms_pop_batch,

@@ -70,6 +70,7 @@
 #define STEALYARD_QUEUES_GQ_URCU_LF_H
 
 #include "queues/gq.h"
+#include "queues/gq_reclaim.h"
 #include "queues/hand_over.h"
 #include "queues/node_pool.h"
 #include "queues/retire.h"
@@ -229,17 +230,6 @@ static inline void gq_urcu_lf_destroy(struct gq *queue) {
     free(q);
 }
 
-static inline int gq_urcu_lf_attach(struct gq *queue) {
-    (void)queue;
-    reclaim_attach();
-    return 0;
-}
-
-static inline void gq_urcu_lf_detach(struct gq *queue) {
-    (void)queue;
-    reclaim_detach();
-}
-
 /* Counted already. False: no memory. */
 SY_INLINE bool gq_urcu_lf_enqueue(struct gq_urcu_lf *q, struct node_pool_shelf *shelf, struct sy_node *item) {
     struct gq_urcu_lf_node *node = (struct gq_urcu_lf_node *)node_pool_take(&q->pool, shelf);
@@ -341,8 +331,8 @@ __attribute__((unused)) static const struct gq_ops gq_urcu_lf_ops = {
     .aborts = true,
     .create = gq_urcu_lf_create,
     .destroy = gq_urcu_lf_destroy,
-    .attach = gq_urcu_lf_attach,
-    .detach = gq_urcu_lf_detach,
+    .attach = gq_reclaim_attach,
+    .detach = gq_reclaim_detach,
     .push = gq_urcu_lf_push,
     .push_batch = gq_urcu_lf_push_batch,
     .pop_batch = gq_urcu_lf_pop_batch,

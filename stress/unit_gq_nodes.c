@@ -169,7 +169,7 @@ static void tail_is_never_behind_head(size_t variant) {
     struct gq_ms *q = gq_ms_of(queue);
     struct sy_node first, second, *out[2];
     size_t got = 0;
-    CHECK_EQ(gq_ms_attach(queue), 0);
+    CHECK_EQ(gq_reclaim_attach(queue), 0);
     CHECK_EQ(gq_ms_push(queue, &first), GQ_OK);
     struct gq_ms_node *end = gq_ms_untagged(aptr_load_relaxed(&q->tail));
     struct gq_ms_node *half = gq_ms_node_create(q, NULL, &second);
@@ -182,7 +182,7 @@ static void tail_is_never_behind_head(size_t variant) {
         struct gq_ms_node *head = aptr_load_relaxed(&q->head);
         CHECK(gq_ms_untagged(aptr_load_relaxed(&q->tail))->number >= head->number);
     }
-    gq_ms_detach(queue);
+    gq_reclaim_detach(queue);
     gq_ms_destroy(queue);
 }
 
@@ -192,7 +192,7 @@ static void tail_leaves_what_is_retired(size_t variant) {
     struct gq_urcu_lf *q = gq_urcu_lf_of(queue);
     struct sy_node first, second, *out[2];
     size_t got = 0;
-    CHECK_EQ(gq_urcu_lf_attach(queue), 0);
+    CHECK_EQ(gq_reclaim_attach(queue), 0);
     CHECK_EQ(gq_urcu_lf_push(queue, &first), GQ_OK);
     struct gq_urcu_lf_node *half = node_pool_take(&q->pool, NULL);
     CHECK(half != NULL);
@@ -207,7 +207,7 @@ static void tail_leaves_what_is_retired(size_t variant) {
     CHECK_EQ(gq_urcu_lf_pop_batch(queue, out, 2, &got), GQ_OK);
     CHECK(got == 1 && out[0] == &second);
     CHECK(q->lfq.tail != &half->link);
-    gq_urcu_lf_detach(queue);
+    gq_reclaim_detach(queue);
     gq_urcu_lf_destroy(queue);
 }
 
