@@ -7,7 +7,7 @@
 #include "bench/micro_list.h"
 #include "bench/micro_queue.h"
 #include "queues/dq_mutex.h"
-#include "queues/gq_mutex.h"
+#include "stress/gq_capped.h"
 
 enum { OPERATIONS = 500, THEFTS = 20 }; /* one in so many goes wrong */
 
@@ -68,21 +68,8 @@ static enum gq_status haunted_pop_batch(struct gq *queue, struct sy_node **items
     return status == GQ_EMPTY && is_time(OPERATIONS) ? GQ_RETRY : status;
 }
 
-static size_t capped_capacity; /* there is one queue at a time */
-
-static int capped_create(struct gq **out, const struct gq_config *config) {
-    capped_capacity = config->capacity;
-    return gq_mutex_create(out, config);
-}
-
-/* Racing pushers may go a little beyond, which does no harm here. */
-static enum gq_status capped_push(struct gq *queue, struct sy_node *item) {
-    return gq_mutex_length(queue) < capped_capacity ? gq_mutex_push(queue, item) : GQ_FULL;
-}
-
 static enum gq_status capped_push_batch(struct gq *queue, struct sy_node *const *items, size_t n, size_t *pushed) {
-    size_t length = gq_mutex_length(queue);
-    size_t room = length < capped_capacity ? capped_capacity - length : 0;
+    size_t room = capped_room(queue);
     gq_mutex_push_batch(queue, items, n < room ? n : room, pushed);
     return *pushed > 0 ? GQ_OK : GQ_FULL;
 }

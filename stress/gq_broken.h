@@ -7,6 +7,7 @@
 #define STEALYARD_STRESS_GQ_BROKEN_H
 
 #include "queues/gq_mutex.h"
+#include "stress/gq_capped.h"
 
 #include <sched.h>
 
@@ -94,20 +95,9 @@ static enum gq_status swaps_push_batch(struct gq *queue, struct sy_node *const *
     return GQ_OK;
 }
 
-static size_t capped_capacity;
-
-static int capped_create(struct gq **out, const struct gq_config *config) {
-    capped_capacity = config->capacity;
-    return gq_mutex_create(out, config);
-}
-
-static enum gq_status capped_push(struct gq *queue, struct sy_node *item) {
-    return gq_mutex_length(queue) < capped_capacity ? gq_mutex_push(queue, item) : GQ_FULL;
-}
-
 /* Has no room for all, and takes the last of the batch instead of the first. */
 static enum gq_status capped_push_batch(struct gq *queue, struct sy_node *const *items, size_t n, size_t *pushed) {
-    size_t length = gq_mutex_length(queue), room = length < capped_capacity ? capped_capacity - length : 0;
+    size_t room = capped_room(queue);
     room = room < n ? room : n;
     gq_mutex_push_batch(queue, items + n - room, room, pushed);
     return room == n ? GQ_OK : GQ_FULL;
