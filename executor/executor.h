@@ -94,6 +94,8 @@ int sy_runtime_shutdown(struct sy_runtime *runtime);
 /*
  * Shuts down if that was not done, and frees. Wakers and join handles may outlive the runtime; sockets, sleeps and
  * other things that name the runtime may not. NULL is left alone. Not from one of the runtime's own threads (aborts).
+ * May wait until each worker of the process's other runtimes has ended the poll that it is in, but for a caller that is
+ * one of them: so a poll that blocks must not wait for another thread that is in here.
  */
 void sy_runtime_destroy(struct sy_runtime *runtime);
 

@@ -11,6 +11,10 @@
  *   5. the blocking pool is closed: jobs not begun are dropped, running ones waited for, threads joined. Last, because a
  *      job may wait for a task; and it may wait for a timer or a socket, so this thread attends the reactor meanwhile
  *
+ * The thread that shuts down may be another runtime's worker. It is offline (reclaim.h) meanwhile: what it waits for, a
+ * poll, a job or another thread's shutdown, may wait for a grace period itself. What drops wake and spawn on it is put
+ * where a worker puts it that waits in the reactor.
+ *
  * Only the thread that shuts down drops futures then, outside of any lock but the shutdown's own: a waker or spawner on
  * another thread may hold a lock that a drop wants.
  */
@@ -406,10 +410,7 @@ static void shut_down(struct sy_runtime *runtime) {
     blocking_close(runtime); /* 5 */
 }
 
-int sy_runtime_shutdown(struct sy_runtime *runtime) {
-    if (runtime_worker(runtime) || blocking_current == runtime || ending == runtime) {
-        return -EDEADLK;
-    }
+static void shut_down_once(struct sy_runtime *runtime) {
     pthread_mutex_lock(&runtime->shutdown_lock);
     if (!runtime->ended) {
         struct sy_runtime *outer = ending; /* a drop may end another runtime */
@@ -419,6 +420,20 @@ int sy_runtime_shutdown(struct sy_runtime *runtime) {
         runtime->ended = true;
     }
     pthread_mutex_unlock(&runtime->shutdown_lock);
+}
+
+int sy_runtime_shutdown(struct sy_runtime *runtime) {
+    if (runtime_worker(runtime) || blocking_current == runtime || ending == runtime) {
+        return -EDEADLK;
+    }
+    bool was_online = reclaim_is_online(); /* a worker of another runtime */
+    if (was_online) {
+        reclaim_offline();
+    }
+    shut_down_once(runtime);
+    if (was_online) {
+        reclaim_online();
+    }
     return 0;
 }
 

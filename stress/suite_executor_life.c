@@ -3,9 +3,9 @@
 #define _GNU_SOURCE
 #include <sys/resource.h>
 
-#include "support_probe.h"
-
+#include "queues/reclaim.h"
 #include "support_alloc.h"
+#include "support_probe.h"
 
 enum { TASKS = 120 };
 
@@ -95,6 +95,47 @@ static void shutdown_on_a_worker_is_refused(size_t combo) {
     probe_run_on_worker(runtime, shutdown_inside, NULL);
     probe_run_on_worker(runtime, shutdown_inside, NULL); /* it still runs */
     sy_runtime_destroy(runtime);
+}
+
+/* ---- by a worker of another runtime ---- */
+
+static void do_nothing(struct reclaim_head *head) {
+    (void)head;
+}
+
+static void return_at_once(void *argument, struct sy_context *cx) {
+    (void)argument;
+    (void)cx;
+}
+
+/* Ends only when every thread that is online has been quiescent, like the end of any runtime may. */
+static void wait_for_a_grace_period(void *argument, struct sy_context *cx) {
+    struct reclaim *reclaim;
+    struct reclaim_head head;
+    struct probe_call call = {.run = return_at_once};
+    support_counter_add(argument, 1);
+    while (sy_spawn(cx->runtime, &probe_call_type, &call, NULL) == 0) {
+        sched_yield(); /* until the shutdown has begun */
+    }
+    CHECK_EQ(reclaim_create(&reclaim), 0);
+    reclaim_defer(reclaim, &head, do_nothing);
+    reclaim_destroy(reclaim);
+}
+
+static void destroy_other(void *argument, struct sy_context *cx) {
+    (void)cx;
+    sy_runtime_destroy(argument);
+}
+
+/* Who shuts down waits for polls and jobs, which may wait for a grace period, which must not wait for who shuts down. */
+static void shutdown_by_anothers_worker(size_t combo) {
+    struct sy_runtime *outer = support_runtime(combo), *inner = support_runtime(combo);
+    struct support_counter begun = SUPPORT_COUNTER_INIT;
+    struct probe_call call = {.run = wait_for_a_grace_period, .argument = &begun};
+    CHECK_EQ(sy_spawn(inner, &probe_call_type, &call, NULL), 0);
+    support_counter_wait(&begun, 1);
+    probe_run_on_worker(outer, destroy_other, inner);
+    sy_runtime_destroy(outer);
 }
 
 /* ---- what is given back ---- */
@@ -288,6 +329,7 @@ static const struct check_test tests[] = {
     {"shutdown_waits_for_the_poll", shutdown_waits_for_the_poll},
     {"shutdown_twice_and_at_once", shutdown_twice_and_at_once},
     {"shutdown_on_a_worker_is_refused", shutdown_on_a_worker_is_refused},
+    {"shutdown_by_anothers_worker", shutdown_by_anothers_worker},
     {"a_thousand_cycles", a_thousand_cycles},
     {"out_of_descriptors_at_create", out_of_descriptors_at_create},
     {"out_of_memory_at_create", out_of_memory_at_create},
