@@ -38,7 +38,7 @@ static inline bool asym_register(void) {
 }
 
 SY_INLINE void asym_light(bool registered) {
-    if (registered) {
+    if (__builtin_expect(registered, 1)) {
         __atomic_signal_fence(__ATOMIC_SEQ_CST);
     } else {
         fence_seq_cst();

@@ -393,7 +393,7 @@ SY_INLINE uint64_t gq_array_asym_claim(struct gq_array_asym *q, uint64_t wanted,
             continue;
         }
         uint64_t room = gq_array_asym_size(q) - gq_array_asym_index(q, *position);
-        uint64_t n = wanted < room ? wanted : room;
+        uint64_t n = wanted == 1 || wanted < room ? wanted : room; /* there is always room for 1 */
         if (au64_cas_relaxed(&q->tail, &tail, (*position + n) << 1)) { /* E2 */
             return n;
         }
@@ -464,11 +464,13 @@ SY_INLINE uint64_t gq_array_asym_read(const struct aptr *slots, uint64_t room, s
 
 /* Nothing is filled at `head`: whether that is because nothing is inside. */
 SY_INLINE bool gq_array_asym_settle_empty(struct gq_array_asym *q, uint64_t head) {
-    uint64_t tail = au64_load_relaxed(&q->tail); /* E3 */
-    if (tail == (head << 1 | GQ_ARRAY_ASYM_NOTHING)) {
+    const uint64_t nothing = head << 1 | GQ_ARRAY_ASYM_NOTHING;
+    uint64_t tail = au64_load_relaxed(&q->tail);                           /* E3 */
+    if (tail == head << 1 && au64_cas_relaxed(&q->tail, &tail, nothing)) { /* E4 */
         return true;
     }
-    return tail == head << 1 && au64_cas_relaxed(&q->tail, &tail, tail | GQ_ARRAY_ASYM_NOTHING); /* E4 */
+    /* As E4 found it, if that failed: another popper may have been faster, and "no" must mean that `head` is claimed. */
+    return tail == nothing;
 }
 
 /* One attempt. GQ_RETRY: another was faster, or the pusher of the oldest item is not done; skips it if told. */
