@@ -103,7 +103,7 @@ struct gq_urcu_lf {
     SY_ALIGNAS(SY_CACHE_LINE) struct aptr retired; /* struct rcu_head *, a stack */
     SY_ALIGNAS(SY_CACHE_LINE) struct retire retire;
     struct rcu_head *due;                            /* what is set aside; this and the next: retire.h's */
-    uint64_t due_pops;                               /* how many pops there were then */
+    uint64_t due_pops;                               /* how many pops there were then, modulo 2^24 */
     SY_ALIGNAS(SY_CACHE_LINE) uint64_t retired_mask; /* immutable: `segment` - 1 */
     struct node_pool pool;
 };
@@ -149,20 +149,15 @@ GQ_URCU_LF_UNSEEN void gq_urcu_lf_move_tail(struct gq_urcu_lf *q) {
     }
 }
 
-/* How many pops there were, and how many of them after `since`: modulo 2^24. */
-SY_INLINE uint64_t gq_urcu_lf_pops(uint64_t count, uint64_t since) {
-    return (count / GQ_URCU_LF_POP - since) & (UINT64_MAX / GQ_URCU_LF_POP);
-}
-
 /* See retire.h. */
 static inline bool gq_urcu_lf_collect(struct retire *retire) {
     struct gq_urcu_lf *q = caa_container_of(retire, struct gq_urcu_lf, retire);
-    uint64_t count = au64_load_relaxed(&q->count); /* [R4] */
-    if (gq_urcu_lf_pops(count, q->due_pops) <= q->retired_mask) {
+    uint64_t pops = au64_load_relaxed(&q->count) / GQ_URCU_LF_POP; /* [R4] */
+    if (!((pops ^ q->due_pops) & ~q->retired_mask)) {              /* as in pop, which knocks there */
         return false;
     }
     q->due = (struct rcu_head *)aptr_exchange_acquire(&q->retired, NULL); /* [R3] */
-    q->due_pops = gq_urcu_lf_pops(count, 0);
+    q->due_pops = pops;
     return true;
 }
 
@@ -195,7 +190,7 @@ static inline int gq_urcu_lf_create(struct gq **out, const struct gq_config *con
     cds_lfq_init_rcu(&q->lfq, gq_urcu_lf_call_rcu);
     au64_store_relaxed(&q->count, config->first * GQ_URCU_LF_POP);
     aptr_store_relaxed(&q->retired, NULL);
-    q->due_pops = gq_urcu_lf_pops(au64_load_relaxed(&q->count), 0);
+    q->due_pops = au64_load_relaxed(&q->count) / GQ_URCU_LF_POP;
     q->retired_mask = (config->segment ? config->segment : GQ_URCU_LF_RETIRED) - 1;
     node_pool_create(&q->pool, sizeof(struct gq_urcu_lf_node));
     *out = (struct gq *)(void *)q;
@@ -208,6 +203,7 @@ SY_INLINE bool gq_urcu_lf_dequeue(struct gq_urcu_lf *q, struct sy_node **item) {
     if (!link) {
         return false;
     }
+    atomics_hook(ATOMICS_RMW); /* the library's, of head */
     struct gq_urcu_lf_node *node = caa_container_of(link, struct gq_urcu_lf_node, link);
     hand_over_take(node);
     *item = node->item;
@@ -240,6 +236,8 @@ SY_INLINE bool gq_urcu_lf_enqueue(struct gq_urcu_lf *q, struct node_pool_shelf *
     node->item = item;
     hand_over_give(node);
     cds_lfq_enqueue_rcu(&q->lfq, &node->link);
+    atomics_hook(ATOMICS_RMW); /* the library's, of the link */
+    atomics_hook(ATOMICS_RMW); /* and of tail */
     return true;
 }
 

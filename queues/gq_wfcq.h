@@ -132,6 +132,7 @@ SY_INLINE enum gq_status gq_wfcq_push(struct gq *queue, struct sy_node *item) {
     sy_node_link(item, NULL);
     hand_over_give(item);
     cds_wfcq_enqueue(__cds_wfcq_head_cast(&q->head), &q->tail, gq_wfcq_node(item));
+    atomics_hook(ATOMICS_RMW); /* the library's, of tail */
     return GQ_OK;
 }
 
@@ -150,6 +151,9 @@ SY_INLINE enum gq_status gq_wfcq_push_batch(struct gq *queue, struct sy_node *co
     head.node.next = gq_wfcq_node(items[0]);
     tail.p = gq_wfcq_node(items[n - 1]);
     __cds_wfcq_splice_nonblocking(__cds_wfcq_head_cast(&q->head), &q->tail, __cds_wfcq_head_cast(&head), &tail);
+    atomics_hook(ATOMICS_RMW); /* the library's, of both words on the stack */
+    atomics_hook(ATOMICS_RMW);
+    atomics_hook(ATOMICS_RMW); /* and of tail */
     return GQ_OK;
 }
 
@@ -192,6 +196,9 @@ SY_INLINE size_t gq_wfcq_take(struct gq_wfcq *q, struct sy_node **items, size_t 
         if (node && node != CDS_WFCQ_WOULDBLOCK) {
             hand_over_take(node);
             items[n++] = (struct sy_node *)(void *)node;
+        }
+        if (state & CDS_WFCQ_STATE_LAST) {
+            atomics_hook(ATOMICS_RMW); /* the library's, of tail */
         }
     }
     *last = state & CDS_WFCQ_STATE_LAST;
