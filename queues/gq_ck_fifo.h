@@ -131,7 +131,7 @@ static inline void gq_ck_fifo_move_tail(struct gq_ck_fifo *q) {
 static inline bool gq_ck_fifo_collect(struct retire *retire) {
     struct gq_ck_fifo *q = gq_ck_fifo_of_retire(retire);
     uint64_t generation = gq_ck_fifo_generation(&q->fifo.head);
-    if (generation - q->retired_generation <= q->stretch_mask) {
+    if (!((generation ^ q->retired_generation) & ~q->stretch_mask)) { /* as in pop, which knocks there */
         return false;
     }
     ck_pr_fence_load();

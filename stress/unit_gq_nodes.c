@@ -161,6 +161,49 @@ static void no_node_comes_back_under_a_reader(size_t variant) {
     }
 }
 
+/* ---- how many are left ---- */
+
+/* Popped and not retired, once nobody is at work. */
+static uint64_t left_over(const struct gq_ops *ops, struct gq *queue) {
+    struct gq_ms *ms = gq_ms_of(queue);
+    struct gq_urcu_lf *lf = gq_urcu_lf_of(queue);
+    struct retire *retire = ops == &gq_ms_ops ? &ms->retire : &lf->retire;
+    while (au32_load_acquire(&retire->knocks) > 0) { /* the watchdog bounds it */
+        reclaim_quiescent();
+        sched_yield();
+    }
+    if (ops == &gq_ms_ops) {
+        return au64_load_relaxed(&ms->popped) - ms->retired->number;
+    }
+    return au64_load_relaxed(&lf->count) / GQ_URCU_LF_POP - lf->due_pops;
+}
+
+/* Stretches may end anywhere, since what is popped meanwhile goes with them; the next must not be the longer for it. */
+static void less_than_a_segment_is_left(size_t variant) {
+    enum { SEGMENT = 8, BATCH = SEGMENT + 5 };
+    (void)variant;
+    for (size_t i = 0; i < sizeof recycling / sizeof *recycling; i++) {
+        const struct gq_ops *ops = recycling[i];
+        struct gq *queue = create(ops, SEGMENT);
+        struct sy_node items[BATCH], *in[BATCH], *out[BATCH];
+        size_t done = 0;
+        CHECK_EQ(ops->attach(queue), 0);
+        for (size_t k = 0; k < BATCH; k++) {
+            in[k] = &items[k];
+        }
+        CHECK_EQ(ops->push_batch(queue, in, BATCH, &done), GQ_OK);
+        CHECK_EQ(ops->pop_batch(queue, out, BATCH, &done), GQ_OK);
+        CHECK_EQ(done, BATCH);
+        CHECK_EQ(left_over(ops, queue), 0);
+        for (size_t k = 0; k < 4 * SEGMENT; k++) {
+            push_and_pop(ops, queue);
+            CHECK(left_over(ops, queue) < SEGMENT);
+        }
+        ops->detach(queue);
+        ops->destroy(queue);
+    }
+}
+
 /* ---- a push that has linked its node and not yet moved tail ---- */
 
 static void tail_is_never_behind_head(size_t variant) {
@@ -214,6 +257,7 @@ static void tail_leaves_what_is_retired(size_t variant) {
 static const struct check_test tests[] = {
     {"a_node_has_one_owner", a_node_has_one_owner},
     {"no_node_comes_back_under_a_reader", no_node_comes_back_under_a_reader},
+    {"less_than_a_segment_is_left", less_than_a_segment_is_left},
     {"tail_is_never_behind_head", tail_is_never_behind_head},
     {"tail_leaves_what_is_retired", tail_leaves_what_is_retired},
 };
