@@ -1,19 +1,20 @@
 /*
  * The items that the micro-benchmarks move, and the books that show that each came out exactly once.
  *
- * Every thread that pushes has a pool of its own and goes round it, as a runtime uses its tasks' memory again. Between two
- * clock readings nobody reads or writes an item but the structure that it is in: an item is known by its address, and
- * who takes it makes a note in books of his own. (An item that is read by its taker and written by its producer crosses
- * between their caches twice, which costs ten times what a good queue does.)
+ * Every thread that pushes has a pool of its own and goes round it, as a runtime uses its tasks' memory again. Between
+ * two clock readings nobody reads or writes an item but the structure that it is in: an item is known by its address,
+ * and who takes it makes a note in books of his own. (An item that is read by its taker and written by its producer
+ * crosses between their caches twice, which costs ten times what a good queue does.)
  *
- * A push has a *position*: its producer's count of pushes, from 0. The pool has two halves. A producer enters a half when
- * all that it pushed from there a round ago was taken and noted, so the items outside are of two halves at most, and the
- * address and the number of the newest half entered give the position.
+ * A push has a *position*: its producer's count of pushes, from 0. The pool has two halves. A producer enters a half
+ * when all that it pushed from there a round ago was taken and noted, so the items outside are of two halves at most,
+ * and the address and the number of the newest half entered give the position.
  *
  * I1 a producer enters a half: store release of `half`, before any push from it; the queue hands that on with the item.
- * I2 a taker loads `half`: it is that of the item or the one after, because the one after that cannot be entered before I3.
- * I3 a taker notes the item: store release of of_half, by its only writer. I4, the producer's acquire load, pairs with it:
- *    who took the item is done with it, so its link may be written again.
+ * I2 a taker loads `half`: it is that of the item or the one after, because the one after that cannot be entered before
+ *    I3.
+ * I3 a taker notes the item: store release of of_half, by its only writer. I4, the producer's acquire load, pairs with
+ *    it: who took the item is done with it, so its link may be written again.
  */
 #ifndef STEALYARD_BENCH_MICRO_ITEM_H
 #define STEALYARD_BENCH_MICRO_ITEM_H
@@ -82,7 +83,7 @@ SY_INLINE struct micro_item *micro_pool_next(const struct micro_items *items, un
 
 enum micro_taken { MICRO_IN_ORDER, MICRO_REORDERED, MICRO_STRANGER }; /* the worse, the later */
 
-/* Of `n` items that came out at once: how many of the first lie side by side in one half, hence were pushed in a row. */
+/* Of `n` items that came out at once: how many of the first lie side by side in a half, hence were pushed in a row. */
 SY_INLINE size_t micro_items_run(struct sy_node *const *nodes, uint64_t index, size_t n) {
     size_t room = MICRO_HALF - index % MICRO_HALF, run = 1;
     while (run < n && run < room && micro_item_of(nodes[run]) == micro_item_of(nodes[run - 1]) + 1) {

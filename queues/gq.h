@@ -2,29 +2,29 @@
  * The contract of a global queue: what tasks are put into from outside, what overflows of local queues go to, and what
  * idle workers take batches from. Items are nodes embedded in the caller's structs; the queue never owns them.
  *
- * | operation   | who, how many threads at once                      | meaning                                          |
- * |-------------|----------------------------------------------------|--------------------------------------------------|
- * | create      | one, before anything else                          | 0, -EINVAL (capacity, segment), -ENOMEM,         |
- * |             |                                                    | -ENOTSUP (not on this machine)                   |
- * | destroy     | one, after everything else                         | items still inside are forgotten, not freed      |
- * | attach      | each thread before its first operation, where given | 0 or -errno; NULL: nothing to do                 |
- * | detach      | the same thread, after its last operation          | NULL: nothing to do                              |
- * | push        | any number                                         | GQ_OK, or GQ_FULL: the item is not inside        |
- * | push_batch  | any number                                         | the first *pushed of n items went in, in order;  |
- * |             |                                                    | GQ_OK if all did, GQ_FULL if not                 |
- * | pop_batch   | any number; max is at least 1                      | GQ_OK with 1..max items, GQ_EMPTY, or GQ_RETRY   |
- * | is_empty    | any number                                         | one load; never "empty" after a push that        |
- * |             |                                                    | happened before; may say "not empty" of an empty |
- * |             |                                                    | one until a pop that nobody disturbs said EMPTY  |
- * | length      | any number                                         | a hint, for batch sizes and metrics: not 0 of a  |
- * |             |                                                    | queue at rest with items inside, nor anything    |
- * |             |                                                    | else of an empty one after such a pop            |
+ * | operation   | who, how many threads at once                    | meaning                                          |
+ * |-------------|--------------------------------------------------|--------------------------------------------------|
+ * | create      | one, before anything else                        | 0, -EINVAL (capacity, segment), -ENOMEM,         |
+ * |             |                                                  | -ENOTSUP (not on this machine)                   |
+ * | destroy     | one, after everything else                       | items still inside are forgotten, not freed      |
+ * | attach      | each thread before its first operation, if given | 0 or -errno; NULL: nothing to do                 |
+ * | detach      | the same thread, after its last operation        | NULL: nothing to do                              |
+ * | push        | any number                                       | GQ_OK, or GQ_FULL: the item is not inside        |
+ * | push_batch  | any number                                       | the first *pushed of n items went in, in order;  |
+ * |             |                                                  | GQ_OK if all did, GQ_FULL if not                 |
+ * | pop_batch   | any number; max is at least 1                    | GQ_OK with 1..max items, GQ_EMPTY, or GQ_RETRY   |
+ * | is_empty    | any number                                       | one load; never "empty" after a push that        |
+ * |             |                                                  | happened before; may say "not empty" of an empty |
+ * |             |                                                  | one until a pop that nobody disturbs said EMPTY  |
+ * | length      | any number                                       | a hint, for batch sizes and metrics: not 0 of a  |
+ * |             |                                                  | queue at rest with items inside, nor anything    |
+ * |             |                                                  | else of an empty one after such a pop            |
  *
- * GQ_FULL is for bounded queues, and for those that allocate where there is no memory. GQ_RETRY means that an item may be
- * there but another thread is in the middle of an operation; the caller decides whether to try again or to do something
- * else first. A push happens before the pop that takes its item.
+ * GQ_FULL is for bounded queues, and for those that allocate where there is no memory. GQ_RETRY means that an item may
+ * be there but another thread is in the middle of an operation; the caller decides whether to try again or to do
+ * something else first. A push happens before the pop that takes its item.
  *
- * A queue that `reclaims` frees memory that others may be reading, by reclaim.h: its attach is reclaim_attach, which
+ * A queue that `reclaims` frees memory that others may be reading, by reclaim.h: its attach calls reclaim_attach, which
  * nests over all queues and leaves the thread online; an attached thread must be online during every operation, and
  * between two of them quiescent or offline now and then.
  */

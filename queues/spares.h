@@ -1,14 +1,14 @@
 /*
- * A few pieces of memory that are kept for the next time instead of being freed, for queues made of blocks: in the steady
- * state nothing is allocated, and after a burst all but a stated number are freed.
+ * A few pieces of memory that are kept for the next time instead of being freed, for queues made of blocks: in the
+ * steady state nothing is allocated, and after a burst all but a stated number are freed.
  *
- * Contract. Any number of threads. What is kept belongs to nobody else; who takes it has it alone, and whatever was done
- * to it before it was kept happened before.
+ * Contract. Any number of threads. What is kept belongs to nobody else; who takes it has it alone, and whatever was
+ * done to it before it was kept happened before.
  *
  * Progress: wait-free, but for free. A look passes over the cells once, so it may miss what comes behind its back; then
  * one piece more is allocated or freed, nothing worse.
  *
- * ABA: none. A cell is exchanged as a whole, for nothing is linked, and nothing is read of a piece that is not taken yet.
+ * ABA: none. A cell is exchanged as a whole, for nothing is linked, and nothing is read of a piece before it is taken.
  *
  * Memory order.
  *   [1] look whether a cell holds something: relaxed, a hint for [2] and [3]

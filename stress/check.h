@@ -65,7 +65,7 @@ static inline uint64_t check_seed(void) {
     return check.seed;
 }
 
-/* One number of a stream (SplitMix64: Steele, Lea, Flood, OOPSLA 2014). `*state` starts as check_seed() + some offset. */
+/* One number of a stream (SplitMix64: Steele, Lea, Flood, OOPSLA 2014). `*state` starts as check_seed() + an offset. */
 static inline uint64_t check_random(uint64_t *state) {
     uint64_t z = *state += UINT64_C(0x9e3779b97f4a7c15);
     z = (z ^ (z >> 30)) * UINT64_C(0xbf58476d1ce4e5b9);

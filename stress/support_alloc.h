@@ -1,7 +1,7 @@
 /*
  * Counts the allocations of a test program, and lets one of them fail. Included by exactly one file of a program: it
- * defines malloc and its kin. Under a sanitizer, which has an allocator of its own, allocations are counted by its hooks
- * and cannot fail: support_alloc_can_fail says so, and the test skips.
+ * defines malloc and its kin. Under a sanitizer, which has an allocator of its own, allocations are counted by its
+ * hooks and cannot fail: support_alloc_can_fail says so, and the test skips.
  */
 #ifndef STEALYARD_STRESS_SUPPORT_ALLOC_H
 #define STEALYARD_STRESS_SUPPORT_ALLOC_H

@@ -25,8 +25,8 @@ found() {
     done
 }
 
-# left_to_others <suite> <queue>/<test>...: a fault that this test is not there for; that it passes shows that the others
-# are needed.
+# left_to_others <suite> <queue>/<test>...: a fault that this test is not there for; that it passes shows that the
+# others are needed.
 left_to_others() {
     local suite=$1 only
     shift

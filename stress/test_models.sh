@@ -3,8 +3,8 @@
 # ctest-plain-only: yes
 # The algorithms of stress/models/ in every execution that C11 allows of a few operations, by GenMC. <name>.c is a
 # driver, <name>.sh says which runs of it must be right, and which faults, seeded in a copy of the header, GenMC has to
-# find: that shows that the model looks at what matters. Not among them are those that only C11's letter demands and RC11
-# does not; the header says which.
+# find: that shows that the model looks at what matters. Not among them are those that only C11's letter demands and
+# RC11 does not; the header says which.
 # Arguments: the models to run (gq_vyukov …); without any all of them, as many at a time as there are processors.
 set -u
 cd "$(dirname "$0")/.." || exit 1

@@ -3,7 +3,7 @@
 # ctest-plain-only: yes
 # Can the suites see a wrong memory order at all? Builds them with every order weakened to relaxed: ThreadSanitizer has
 # to report a data race, in the file that the order belongs to or in the items that it hands over. Each is built in its
-# right orders too, where it must report none. gq_mutex is not among them: a lock orders it, so there is nothing to weaken.
+# right orders too, where it must report none. gq_mutex is not among them: a lock orders it, nothing is to be weakened.
 set -u
 cd "$(dirname "$0")/.." || exit 1
 work=$(mktemp -d) || exit 1
@@ -21,8 +21,8 @@ read -ra ck <<<"$(pkg-config --cflags-only-I ck)"
 build() {
     local suite=$1 program=$2
     shift 2
-    "$compiler" -std=gnu11 -O1 -g -I. -fsanitize=thread "${ck[@]}" "$@" "stress/$suite.c" executor/sync/*.c -o "$program" \
-        "${urcu[@]}" -pthread -lm
+    "$compiler" -std=gnu11 -O1 -g -I. -fsanitize=thread "${ck[@]}" "$@" "stress/$suite.c" executor/sync/*.c \
+        -o "$program" "${urcu[@]}" -pthread -lm
 }
 
 echo 'int main(void) { return 0; }' >"$work/empty.c"

@@ -100,7 +100,7 @@ static void none_is_lost(size_t variant) {
     CHECK_EQ((uintptr_t)aptr_load_relaxed(&c.turn), n);
 }
 
-/* Store buffering: two threads each store, pass a fence, and load the other's cell. Good fences forbid that both load 0. */
+/* Store buffering: two threads each store, pass a fence, and load the other's cell. Good fences forbid two 0s. */
 struct buffering {
     SY_ALIGNAS(SY_CACHE_LINE) struct au32 x[2 * SY_CACHE_LINE / sizeof(struct au32)]; /* a line each */
     struct threads_rounds rounds;

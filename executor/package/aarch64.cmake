@@ -6,7 +6,7 @@ set(CMAKE_C_COMPILER aarch64-linux-gnu-gcc)
 set(CMAKE_CXX_COMPILER aarch64-linux-gnu-g++)
 set(CMAKE_CROSSCOMPILING_EMULATOR qemu-aarch64;-L;/usr/aarch64-linux-gnu)
 
-# Not the headers and libraries of the machine that builds. A try_compile reads this file too, with a directory of its own.
+# Not the headers and libraries of the machine that builds. A try_compile reads this file too, in its own directory.
 get_property(is_try GLOBAL PROPERTY IN_TRY_COMPILE)
 if(NOT is_try)
     set(ENV{PKG_CONFIG_SYSROOT_DIR} ${CMAKE_BINARY_DIR}/root)

@@ -1,6 +1,6 @@
 # The other machine: what `./stealyard test aarch64` needs. Sourced by the front command after setup.sh; Debian and its
-# kin only. The libraries come as the distribution's packages for arm64, unpacked beside the build: nothing of the system
-# is told of another architecture.
+# kin only. The libraries come as the distribution's packages for arm64, unpacked beside the build: nothing of the
+# system is told of another architecture.
 # shellcheck shell=bash disable=SC2154
 
 aarch64_tools=(aarch64-linux-gnu-gcc aarch64-linux-gnu-g++ qemu-aarch64)
@@ -26,7 +26,8 @@ aarch64_fetch_libraries() {
     apt=(apt-get -q -o APT::Architecture=arm64 -o APT::Architectures=arm64 -o APT::Sandbox::User=
         -o "Dir::State::lists=$dir/apt/lists" -o "Dir::Cache=$dir/apt" -o Dir::State::status=/dev/null)
     say "downloading ${aarch64_libraries[*]} for arm64"
-    "${apt[@]}" update </dev/null >&2 && (cd "$dir/apt" && "${apt[@]}" download "${aarch64_libraries[@]}") >&2 || return 1
+    "${apt[@]}" update </dev/null >&2 &&
+        (cd "$dir/apt" && "${apt[@]}" download "${aarch64_libraries[@]}") >&2 || return 1
     for package in "$dir"/apt/*_arm64.deb; do
         dpkg-deb -x "$package" "$dir/root" || return 1
     done

@@ -1,4 +1,4 @@
-/* The blocks of slots as shipped, but with two places, one spare and no patience, under a model checker: see gq_model.h. */
+/* Blocks of slots as shipped, but with two places, one spare, no patience, under a model checker: see gq_model.h. */
 #include "gq_model.h"
 
 #include "queues/gq_injector.h"

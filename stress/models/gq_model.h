@@ -5,10 +5,10 @@
  *     genmc --rc11 -- -DSY_MODEL -I. stress/models/gq_<name>.c            (stress/test_models.sh runs it)
  *
  * PUSHERS threads push EACH items each, as one batch if BATCH is 1. POPPERS threads try POPS times to take up to MAX.
- * Before they start PREFILLED items are pushed, and what is left is popped at the end. Every item that went in must have
- * come out exactly once, in its producer's order, and its contents are plain memory, so that a missing hand-over is a
- * race. With NEVER_EMPTY, for shapes in which more is prefilled than the poppers can take, no pop may say "empty", and
- * is_empty must say no.
+ * Before they start PREFILLED items are pushed, and what is left is popped at the end. Every item that went in must
+ * have come out exactly once, in its producer's order, and its contents are plain memory, so that a missing hand-over
+ * is a race. With NEVER_EMPTY, for shapes in which more is prefilled than the poppers can take, no pop may say "empty",
+ * and is_empty must say no.
  *
  * A queue that reclaims is given a reclaim.h of this file's: a model checker has no grace periods. What is deferred is
  * freed after the threads are joined, the earliest moment at which a thread that was never quiescent lets go.

@@ -1,4 +1,4 @@
-/* The list of segments as shipped, under a model checker, in the queue that does the least beside it: see gq_model.h. */
+/* The list of segments as shipped, under a model checker, in the queue that does least beside it: see gq_model.h. */
 #include "gq_model.h"
 
 #include "queues/gq_faa_array.h"
