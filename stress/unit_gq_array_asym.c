@@ -1,7 +1,7 @@
 /*
  * ctest-timeout: 300
- * The array queue's stalled pushers, one step at a time: a push is taken apart into its claim and its fill, with pops in
- * between, so that every state of a stall is passed on purpose; then crowds whose pushers dawdle in that gap.
+ * The array queue's stalled pushers, one step at a time: a push is taken apart into its claim and its fill, with pops
+ * in between, so that every state of a stall is passed on purpose; then crowds whose pushers dawdle in that gap.
  */
 #define _GNU_SOURCE
 #define GQ_ARRAY_ASYM_BITS 12 /* 4,096 slots, so that there can be too few */
@@ -134,7 +134,7 @@ static void who_comes_in_time_is_not_skipped(size_t variant) {
     CHECK_EQ(gq_array_asym_accuse(array, stall), suspect);
     CHECK(!end(&late)); /* and ends the stall */
     CHECK_EQ(state_of(&late), GQ_ARRAY_ASYM_OVER);
-    /* The one who accused him goes on where he was, and another accuses anew: the first must not take this for his own. */
+    /* The one who accused him goes on where he was, and another accuses anew: the first must not take it for his. */
     uint64_t another = gq_array_asym_accuse(array, stall), expected = suspect;
     CHECK(another != suspect);
     CHECK(!au64_cas_acq_rel(stall, &expected, suspect + 1));
@@ -202,6 +202,32 @@ static void full_and_no_more(size_t variant) {
 }
 
 /* ---- crowds ---- */
+
+/* Both see that the last item is gone in the same moment: neither may skip a position that nobody claimed. */
+static void find_nothing(size_t index, void *shared) {
+    struct threads_rounds *rounds = shared;
+    uint64_t meetings = 0;
+    for (size_t i = 0; threads_round(rounds, &meetings, index, i); i++) {
+        struct sy_node *node;
+        size_t got;
+        if (index == 0) {
+            push(0);
+        }
+        threads_meet(rounds, &meetings);
+        while (gq_array_asym_try_pop(array, &node, 1, &got, true) != GQ_EMPTY) {
+            CHECK(au64_load_relaxed(&array->head) <= i + 1);
+        }
+        threads_meet(rounds, &meetings);
+    }
+}
+
+static void what_nobody_claimed_is_not_skipped(size_t variant) {
+    (void)variant;
+    struct threads_rounds rounds = threads_rounds_of(2, 300000);
+    make(0, 0);
+    threads_run(2, find_nothing, &rounds);
+    done();
+}
 
 struct crowd_item {
     struct sy_node node;
@@ -323,6 +349,7 @@ static const struct check_test tests[] = {
     {"a_skipped_item_is_not_taken", a_skipped_item_is_not_taken},
     {"a_batch_keeps_its_order", a_batch_keeps_its_order},
     {"full_and_no_more", full_and_no_more},
+    {"what_nobody_claimed_is_not_skipped", what_nobody_claimed_is_not_skipped},
     {"dawdling_crowds", dawdling_crowds},
 };
 

@@ -3,11 +3,13 @@ header=queues/gq_array_asym.h
 one=(-DPUSHERS=1 -DPOPPERS=1)
 twice=(-DPUSHERS=1 -DPOPPERS=1 -DPOPS=2)
 batch=(-DPUSHERS=1 -DEACH=2 -DBATCH=1 -DPOPPERS=1 -DMAX=2)
+nothing=(-DPUSHERS=0 -DPREFILLED=1 -DPOPPERS=2)
 border=(-DPUSHERS=1 -DEACH=1 -DPREFILLED=1 -DPOPPERS=1 -DPOPS=2)
 
 right "a pusher and a popper" "${one[@]}"
 right "a popper that comes twice" "${twice[@]}"
 right "a batch" "${batch[@]}"
+right "two poppers, and nothing behind the item" "${nothing[@]}"
 right "across the border of a segment" "${border[@]}"
 
 # S2 and D2 with relaxed are not seen: the model's full fences F1 and F3 stand in for them. ThreadSanitizer sees S2.
@@ -19,3 +21,5 @@ wrong "a stall that is not counted" '/C1 \*\//s/au64_fetch_add_relaxed(&q->stall
 wrong "a pusher that does not settle" 's/0) && gq_array_asym_settle(q, position, slot);/0) \&\& false;/' "${one[@]}"
 wrong "a batch goes on behind a slot that was given up" 's/given_up ? &gq_array_asym_tombstone : items\[done\]/items[i]/' \
     "${batch[@]}"
+wrong "a popper that was slower to see nothing skips what nobody claimed" 's/return tail == nothing;/return false;/' \
+    "${nothing[@]}"
