@@ -5,6 +5,11 @@
  * registers and unregisters: two locks more, and nothing is left behind. The same where the process has no key left,
  * or no memory for the key's value: such threads are slower, and nothing else. (C++'s thread_local destructors run
  * before any key's.)
+ *
+ * One case is left: a thread whose first visit of all comes in that last round, from the destructor of a key that was
+ * made after ours. It is never told of its end, and nothing can tell it which round it is: the registry then keeps a
+ * thread that is gone, and grace periods hang. Only a destructor that has set its value again in each round before gets
+ * there; one that visits in an earlier round too does no harm.
  */
 #include "executor/visit.h"
 
