@@ -14,8 +14,9 @@
  *
  * Progress: push and pop are lock-free, is_empty and length wait-free. A pusher that stalls keeps one segment from
  * being used again and makes every other operation look at a slot's stall besides, until it comes; a popper that stalls
- * keeps one segment at most. The popper that finds the oldest item's pusher late waits GQ_ARRAY_ASYM_PATIENCE looks (1
- * to 2 µs) and then makes one heavy fence. A pusher can be skipped again and again; each time a pop went on.
+ * keeps one segment at most. The popper that finds the oldest item's pusher late waits GQ_ARRAY_ASYM_PATIENCE looks, some
+ * microseconds, and then makes one heavy fence, which takes about as long or longer. A pusher can be skipped again and
+ * again; each time a pop went on.
  *
  * What it gives up: a bound on the steps of one push (a skipped one begins anew, and the rest of its batch with it); and
  * the heavy fence interrupts every processor that runs a thread of the process.
@@ -89,7 +90,9 @@
  *   [T1] [T2] [T3] [T4] cas acq_rel, [T5] load acquire: one word's changes, each of which hands on what came before; T5
  *        at a suspect has C1 before it, so the F2 of a popper that joins another's suspicion is behind that C1 too
  *   [C1] [C2] of the count, relaxed before T1 (which releases) and release after T4 (which acquires); [C3] load,
- *        relaxed: F1 and F2 order it (a, b); in cross, T2, H2 and H1 do (c)
+ *        relaxed: F1 and F2 order it (a, b)
+ *   [C4] load of the count in cross, acquire ← C2: T2, H2 and H1 make it see every stall of the segment that is not over
+ *        (c); where it sees 0, what late pushers stored is behind, and S0 of the next use comes after that
  *   [N1] numbers stalls, relaxed: only that they differ matters
  *   [F1] light, [F2] heavy: asym.h
  *
@@ -124,7 +127,7 @@
 #define GQ_ARRAY_ASYM_SEGMENT 1024 /* slots, two pages; by default */
 #define GQ_ARRAY_ASYM_WARM 64      /* segments that keep their pages while nobody uses them */
 #define GQ_ARRAY_ASYM_CLAIM 64     /* slots claimed at once, at most */
-#define GQ_ARRAY_ASYM_PATIENCE 64  /* attempts before the pusher of the oldest item is taken to be stalled */
+#define GQ_ARRAY_ASYM_PATIENCE 256 /* attempts before the pusher of the oldest item is taken to be stalled */
 
 #define GQ_ARRAY_ASYM_NOTHING ((uint64_t)1)       /* in tail: a pop found nothing here */
 #define GQ_ARRAY_ASYM_RETIRED GQ_ARRAY_ASYM_SLOTS /* in a directory entry: above any offset */
@@ -274,7 +277,7 @@ SY_INLINE bool gq_array_asym_stall_end(struct gq_array_asym *q, struct au64 *sta
 /* The head has left a position's segment: retires it, or leaves that to a pusher that may still write to it. */
 static __attribute__((noinline)) void gq_array_asym_cross(struct gq_array_asym *q, uint64_t position) {
     struct aptr *slots = gq_array_asym_find(q, position - gq_array_asym_index(q, position));
-    for (uint64_t i = 0; i < gq_array_asym_size(q) && au64_load_relaxed(&q->stalled); i++) { /* C3 */
+    for (uint64_t i = 0; i < gq_array_asym_size(q) && au64_load_acquire(&q->stalled); i++) { /* C4 */
         struct au64 *stall = gq_array_asym_stall(q, &slots[i]);
         uint64_t seen = au64_load_acquire(stall);                                                             /* T5 */
         if (gq_array_asym_state(seen) == GQ_ARRAY_ASYM_SKIPPED && au64_cas_acq_rel(stall, &seen, seen + 1)) { /* T3 */
