@@ -36,8 +36,8 @@
  * and length: wait-free.
  *
  * Memory: a node for each item inside; less than `segment` and one batch that were popped and not retired, once the
- * helper has come round, and until then what is popped in two grace periods; as many dummies at most; what node_pool.h
- * keeps.
+ * helper has come round, and until then what is popped in two grace periods; for each of them a dummy at most, or one
+ * of each popper that was after the same last item; what node_pool.h keeps.
  *
  * Linearization points. push and pop: the library's (the compare-and-swap that links, the one that moves head);
  * GQ_EMPTY: the library's, or [C3]: the count is taken up before a push and down after a pop, so at 0 whatever was
