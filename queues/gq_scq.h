@@ -35,7 +35,7 @@
  * 2. sees its ticket: t < tail <= head, so a dequeue has ticket t, and the index. If it found it elsewhere, its store
  * comes before 1., and 2. sees its ticket, or after 3., or between, and 3. fails: the store carries its ticket, so no
  * threshold looks like another (but for 2^44 tickets in between, ten days at 20 million a second; with n beyond 65536 a
- * bit less for each doubling).
+ * bit less for each doubling). That of a ring that begins full carries the ticket before the first.
  * So a negative threshold says: whoever is done with an enqueue, a dequeue has the index or is about to take it. The
  * same goes for one that was counted down below zero.
  *
@@ -82,8 +82,9 @@
  *
  * A model checker for RC11 (stress/test_models.sh) finds [Q4] relaxed, a threshold that is not raised, an entry that is
  * not stamped and a ticket that two dequeues have. A push and a pop that chase each other have too many executions for
- * it to see the lowering of the threshold through: recorded histories find that done without 2., and a crowd that hangs
- * finds 3. done without compare-and-swap. That each seq_cst need be so has not been shown: the paper argues with it.
+ * it to see the lowering of the threshold through; in one ring alone, with an enqueue and a dequeue, it does, and finds
+ * that done without 2., 3. without compare-and-swap, and [R0] or 1. relaxed. That each of the other seq_cst need be so
+ * has not been shown: the paper argues with it.
  *
  * Rejected: the threshold as published (is_empty would say "not empty" until 3n - 1 pops had failed); a bit in tail, as
  * in gq_vyukov.h (fetch-and-add does not clear it, and idle threads would look at the line that all pushers write);
@@ -156,6 +157,12 @@ SY_INLINE uint64_t gq_scq_cycle_of(const struct gq_scq_ring *ring, uint64_t entr
     return entry & ~(2 * gq_scq_safe(ring) - 1);
 }
 
+/* The threshold as the enqueue with this ticket raises it. */
+SY_INLINE int64_t gq_scq_raised(const struct gq_scq_ring *ring, uint64_t ticket) {
+    uint64_t stamp = ticket & (((uint64_t)1 << ring->stamp_order) - 1);
+    return (int64_t)((uint64_t)ring->limit << ring->stamp_order | stamp);
+}
+
 /* With the indices from 0 to `filled` inside. */
 static inline void gq_scq_ring_init(struct gq_scq_ring *ring, struct au64 *entries, unsigned order, size_t filled,
                                     uint64_t first) {
@@ -172,7 +179,7 @@ static inline void gq_scq_ring_init(struct gq_scq_ring *ring, struct au64 *entri
     }
     au64_store_relaxed(&ring->head, first);
     au64_store_relaxed(&ring->tail, first + filled);
-    ai64_store_relaxed(&ring->threshold, filled ? (int64_t)((uint64_t)ring->limit << ring->stamp_order) : -1);
+    ai64_store_relaxed(&ring->threshold, filled ? gq_scq_raised(ring, first + filled - 1) : -1);
 }
 
 static inline int gq_scq_create(struct gq **out, const struct gq_config *config) {
@@ -219,9 +226,7 @@ SY_INLINE void gq_scq_enqueue(struct gq_scq_ring *ring, uint64_t index) {
                 continue;
             }
             if (ai64_load_seq_cst(&ring->threshold) >> ring->stamp_order != ring->limit) { /* [R0] */
-                uint64_t stamp = ticket & (((uint64_t)1 << ring->stamp_order) - 1);
-                uint64_t raised = (uint64_t)ring->limit << ring->stamp_order | stamp;
-                ai64_store_release(&ring->threshold, (int64_t)raised); /* [R1] */
+                ai64_store_release(&ring->threshold, gq_scq_raised(ring, ticket));         /* [R1] */
             }
             return;
         }
