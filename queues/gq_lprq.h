@@ -36,11 +36,12 @@
  * is full, or after GQ_LPRQ_TRIES rounds in vain (else poppers could bar its cells for ever), and begins the next ring
  * with its items in it, which no popper can have barred. Poppers that have overtaken the pushers move these on (the
  * published fixState): a matter of progress only. A stalled pusher costs one popper a moment, and itself its tickets; a
- * stalled popper keeps its items, and makes pushers that come round to their cells begin a new ring.
+ * stalled popper keeps its items, and costs pushers that come round to their cells a ticket each time.
  *
- * Linearization points. push: with the queue as the row of its tickets, the one of its ticket [L2], or [S2] of the new
- * ring, if no popper passes that ticket before [L10]; otherwise [L10], where the popper of this ticket takes the item.
- * pop: when it takes its ticket [L22] or, if the item comes later, at [L10]. GQ_EMPTY: the load of pushes [L3], given
+ * Linearization points. push: [L2] that took the ticket by which the item came to stay, or [S2] of the new ring. pop:
+ * [L22] that took this ticket or, if that came first, right after the push's [L2]. Not at [L10], however late that is:
+ * items with later tickets may be inside by then. Both rows are in the order of the tickets, and nobody can tell an item
+ * that is yet to come to its popper from one that this has already. GQ_EMPTY: the load of pushes [L3], given
  * the loads around it: the pops loaded before [L21] are no fewer, so a popper has come to every ticket of a push that
  * had returned; and there is no next ring after it [N]. GQ_EMPTY of the first load, and is_empty: see emptiness.h.
  *
