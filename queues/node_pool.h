@@ -40,9 +40,15 @@
 
 #include <stdlib.h>
 
+#if defined(SY_MODEL)
+#define NODE_POOL_CHAIN 2
+#define NODE_POOL_SHELVES 1
+#define NODE_POOL_SPARE 1
+#else
 #define NODE_POOL_CHAIN 128
 #define NODE_POOL_SHELVES 16
 #define NODE_POOL_SPARE 64
+#endif
 
 /* A node while it is free. */
 struct node_pool_free {
