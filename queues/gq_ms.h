@@ -137,7 +137,7 @@ SY_INLINE struct gq_ms_node *gq_ms_node_create(struct gq_ms *q, struct node_pool
 static inline bool gq_ms_collect(struct retire *retire) {
     struct gq_ms *q = gq_ms_of_retire(retire);
     struct gq_ms_node *head = (struct gq_ms_node *)aptr_load_acquire(&q->head); /* [R] */
-    if (!((head->number ^ q->retired->number) & ~q->stretch_mask)) { /* as in pop, which knocks there */
+    if (!((head->number ^ q->retired->number) & ~q->stretch_mask)) {            /* as in pop, which knocks there */
         return false;
     }
     q->retired_end = head;
