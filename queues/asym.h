@@ -6,7 +6,7 @@
  *
  * Source: membarrier(2), MEMBARRIER_CMD_PRIVATE_EXPEDITED (Linux 4.14); Dice, Huang and Yang: Asymmetric Dekker
  * Synchronization, 2001; Goldblatt: P1202, asymmetric fences for C++. Where the kernel refuses (seccomp, another system,
- * an emulator), both sides are full barriers.
+ * an emulator), both sides are full barriers. If it refuses only later, the heavy side is told and must do without.
  *
  * Why it is enough: the kernel's barrier falls somewhere into the light thread's instructions. If before its store, then
  * the light thread's load comes after the heavy thread's store; if after its store, the heavy thread sees that store;
@@ -46,14 +46,16 @@ SY_INLINE void asym_light(bool registered) {
     }
 }
 
-static inline void asym_heavy(bool registered) {
+/* False: the kernel has registered the process and yet refuses (a filter of system calls set since): there is no fence. */
+static inline bool asym_heavy(bool registered) {
     fence_seq_cst();
 #if defined(ASYM_MEMBARRIER)
     if (registered) {
-        syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0); /* once registered it cannot fail */
+        return syscall(__NR_membarrier, MEMBARRIER_CMD_PRIVATE_EXPEDITED, 0, 0) == 0;
     }
 #endif
     (void)registered;
+    return true;
 }
 
 #endif

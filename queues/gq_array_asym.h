@@ -8,17 +8,22 @@
  * Injector; to give up the cell of a slow pusher is LCRQ's idea (Morrison and Afek, PPoPP'13), who settle it with a
  * second read-modify-write in every push; the asymmetric fence is Dice, Huang and Yang's (asym.h).
  *
- * Contract: gq.h; FIFO, any number of threads, none of them attached. GQ_FULL: GQ_ARRAY_ASYM_SLOTS positions are in
- * use, or the segment that the head left GQ_ARRAY_ASYM_SLOTS positions ago still waits for a thread that stalled in it.
- * Never GQ_RETRY. Address space: 1 GiB, of which memory is only what is used.
+ * Contract: gq.h; FIFO, any number of threads, none of them attached. GQ_FULL: GQ_ARRAY_ASYM_SLOTS positions are in use
+ * (fewer by a segment for each thread that is about to add or retire one), or the segment that the head left
+ * GQ_ARRAY_ASYM_SLOTS positions ago still waits for a thread that stalled in it. Never GQ_RETRY. Address space: 1 GiB,
+ * of which memory is only what is used.
  *
- * Progress: push and pop are lock-free, is_empty and length wait-free. A pusher that stalls keeps one segment from
- * being used again and makes every other operation look at a slot's stall besides, until it comes; a popper that stalls
- * keeps one segment at most. The popper that finds the oldest item's pusher late waits GQ_ARRAY_ASYM_PATIENCE looks, some
- * microseconds, and then makes one heavy fence, which takes about as long or longer. A pusher can be skipped again and
- * again; each time a pop went on.
+ * Progress: no thread that stalls keeps others, and is_empty and length are wait-free. push and pop are lock-free but
+ * for a chase: a pusher that is skipped claims anew, and if poppers find it late every time, nobody's operation ends.
+ * Each round takes a pusher that needs longer from its claim to its store than a popper's heavy fence. A pusher that
+ * stalls keeps one segment from being used again and makes every other operation look at a slot's stall besides, until
+ * it comes; a popper that stalls keeps one segment at most, or, between C1 and C2, makes the others look likewise. A
+ * pop that has failed GQ_ARRAY_ASYM_PATIENCE times, be it to others or because the oldest item's pusher is late (some
+ * microseconds), makes a heavy fence, which takes about as long or longer, for each late pusher that it finds from then
+ * on. If the kernel comes to refuse that fence, a stalled pusher holds the poppers.
  *
- * What it gives up: a bound on the steps of one push (a skipped one begins anew, and the rest of its batch with it); and
+ * What it gives up: a bound on the steps of one push (a skipped one begins anew, and the rest of its batch with it),
+ * and with it lock-freedom to the letter (LCRQ ends such a chase by a new ring that holds the item from the start); and
  * the heavy fence interrupts every processor that runs a thread of the process.
  *
  * Positions are counted from 0 (or config.first) and do not wrap round: 2⁶² of them last a century at a billion a
@@ -62,13 +67,15 @@
  * Reclamation: none needed. Slots are in one mapping, and a popper that reads a segment which was used again meanwhile
  * reads items that it does not take, for its H2 fails: positions are never used twice (no ABA), and what a directory's
  * cell holds only grows, which does the same for D2. The slots' pages are given back beyond the first
- * GQ_ARRAY_ASYM_WARM segments; those of stalls (8 bytes for each slot of a page on which somebody once stalled) when
- * the queue goes, because a popper of the past may still end its suspicion there.
+ * GQ_ARRAY_ASYM_WARM segments, if a segment is made of whole pages (by default not where they have 16 KiB or more);
+ * those of stalls (8 bytes for each slot of a page on which somebody once stalled) when the queue goes, because a
+ * popper of the past may still end its suspicion there.
  *
  * Memory order:
  *   [E1] load of tail, relaxed: a guess for E2, and D1 and E2 check what follows from it
  *   [E2] claim, cas relaxed: hands nothing over; S1 does. It clears NOTHING; see E5
- *   [E3] load of tail, [E4] cas of tail, relaxed: they come after H1, and hand nothing over
+ *   [E3] load of tail, [E4] cas of tail, relaxed: they come after H1, and hand nothing over. A failed E4 is an E3.
+ *        That tail is not older than head: claims come before S1 or the skip, and those before H2 and H1
  *   [E5] load of tail, relaxed: coherence lets it see the E2 of a push that happened before, or something later; and a
  *        later E4 was made when that push's position had been taken. Two threads that must not miss each other put full
  *        barriers between their store and their load, as with any other store
@@ -76,9 +83,10 @@
  *        (T2 before H2), and D2 and S0 of the segment that it is in
  *   [H2] cas acq_rel: release for H1; acquire, and as all changes of head are read-modify-writes, it has before it
  *        every T2 of the positions behind it: the one who crosses a border sees all that were skipped (c)
- *   [H3] load of head, relaxed, after F2 and S3: no older than what the slot belongs to. Were this popper's position of a
- *        past use of the segment, then S3 would see S0 of the present use, with F3 and all H2 of the past one before it;
- *        or the stall is another popper's, and T5 brought that one's H1
+ *   [H3] load of head, relaxed, after F2 and S3: no older than what the slot belongs to. Were this popper's position of
+ *        a past use of the segment, then S3 would see S0 of the present use, with F3 and all H2 of the past before it
+ *        (a purge's zeros come by a page fault, and its page-table lock brings the same); or the stall is another
+ *        popper's, and T5 brought that one's H1
  *   [H4] load of head, relaxed: a hint
  *   [S0] slots emptied, relaxed, before D2, which publishes them to D1; after [F3], a fence, for H3
  *   [S1] slot filled, release → [S2] slot read, acquire: hands the item over
@@ -91,8 +99,8 @@
  *        at a suspect has C1 before it, so the F2 of a popper that joins another's suspicion is behind that C1 too
  *   [C1] [C2] of the count, relaxed before T1 (which releases) and release after T4 (which acquires); [C3] load,
  *        relaxed: F1 and F2 order it (a, b)
- *   [C4] load of the count in cross, acquire ← C2: T2, H2 and H1 make it see every stall of the segment that is not over
- *        (c); where it sees 0, what late pushers stored is behind, and S0 of the next use comes after that
+ *   [C4] load of the count in cross, acquire ← C2: T2, H2 and H1 make it see every stall of the segment that is not
+ *        over (c); where it sees 0, what late pushers stored is behind, and S0 of the next use comes after that
  *   [N1] numbers stalls, relaxed: only that they differ matters
  *   [F1] light, [F2] heavy: asym.h
  *
@@ -145,7 +153,7 @@ struct gq_array_asym {
     bool whole_pages;                                   /* segments are, so that their pages can be given back */
     struct au64 *directory;                             /* where the segments are */
     struct aptr *slots;                                 /* of all segments, by id */
-    struct au64 *stalls;                                /* one for each slot; pages without one are never touched */
+    struct au64 *stalls;                                /* one for each slot; pages without one are never written */
     struct au64 *taken;                                 /* a bit for each id that a segment has */
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 stall_number; /* of the last stall */
 };
@@ -173,7 +181,7 @@ SY_INLINE uint64_t gq_array_asym_ids(const struct gq_array_asym *q) {
 
 /*
  * The directory is a ring with a cell for each segment of GQ_ARRAY_ASYM_SLOTS positions. What the cell of a position
- * holds if the position's segment lies at the start of the slots; where it lies is added. A cell's value only ever grows.
+ * holds if the position's segment lies at the start of the slots; where it lies is added. The value only ever grows.
  */
 SY_INLINE uint64_t gq_array_asym_entry(uint64_t position) {
     return ((position >> GQ_ARRAY_ASYM_BITS) + 1) << (GQ_ARRAY_ASYM_BITS + 1);
@@ -363,8 +371,10 @@ static __attribute__((noinline)) void gq_array_asym_skip(struct gq_array_asym *q
     struct au64 *stall = gq_array_asym_stall(q, slot);
     uint64_t seen = gq_array_asym_accuse(q, stall);
     if (gq_array_asym_state(seen) == GQ_ARRAY_ASYM_SUSPECT) {
-        asym_heavy(q->registered);                                                /* F2 */
-        if (aptr_load_acquire(slot) || au64_load_relaxed(&q->head) != position) { /* S3, H3 */
+        /* Where the fence is refused nobody can be skipped: the pusher has to be waited for. */
+        bool stalled = asym_heavy(q->registered) &&                                         /* F2 */
+                       !aptr_load_acquire(slot) && au64_load_relaxed(&q->head) == position; /* S3, H3 */
+        if (!stalled) {
             gq_array_asym_stall_end(q, stall, seen);
             return;
         }
@@ -396,7 +406,7 @@ SY_INLINE uint64_t gq_array_asym_claim(struct gq_array_asym *q, uint64_t wanted,
             continue;
         }
         uint64_t room = gq_array_asym_size(q) - gq_array_asym_index(q, *position);
-        uint64_t n = wanted == 1 || wanted < room ? wanted : room; /* there is always room for 1 */
+        uint64_t n = wanted == 1 || wanted < room ? wanted : room;     /* there is always room for 1 */
         if (au64_cas_relaxed(&q->tail, &tail, (*position + n) << 1)) { /* E2 */
             return n;
         }
@@ -472,7 +482,7 @@ SY_INLINE bool gq_array_asym_settle_empty(struct gq_array_asym *q, uint64_t head
     if (tail == head << 1 && au64_cas_relaxed(&q->tail, &tail, nothing)) { /* E4 */
         return true;
     }
-    /* As E4 found it, if that failed: another popper may have been faster, and "no" must mean that `head` is claimed. */
+    /* As a failed E4 found it: another popper may have been faster, and "no" must mean that `head` is claimed. */
     return tail == nothing;
 }
 
@@ -607,7 +617,7 @@ __attribute__((unused)) static const struct gq_ops gq_array_asym_ops = {
     .summary = "an unbounded array of slots in recycled segments; a pusher that stalls is skipped",
     .source = "ours; the array of FAAArrayQueue and crossbeam's Injector, the asymmetric fence of Dice, Huang and Yang",
     .order = "FIFO",
-    .progress = "lock-free",
+    .progress = "lock-free, but that poppers may skip a slow pusher again and again; is_empty wait-free",
     .reclamation = "none needed: segments are recycled when the last pusher has left them",
     .cost = "push: 1 RMW, 0 fences, 4 lines (2 of them mostly read); pop: the same; a batch: 1 RMW, 8 slots a line; "
             "allocates nothing",

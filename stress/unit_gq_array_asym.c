@@ -10,6 +10,13 @@
 #include "stress/check.h"
 #include "stress/threads.h"
 
+#if defined(ASYM_MEMBARRIER)
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#endif
+
 enum { SEGMENT = 4, ITEMS = 64 };
 
 static struct gq *queue;
@@ -123,6 +130,23 @@ static void a_segment_waits_for_its_pushers(size_t variant) {
     done();
 }
 
+/* As long as each is too late for the other neither gets anywhere, as the header says, nor is anything lost. */
+static void a_chase_goes_on(size_t variant) {
+    (void)variant;
+    make(SEGMENT, 0);
+    for (size_t i = 0; i < ITEMS; i++) {
+        struct sy_node *node;
+        size_t got;
+        struct half_push late = begin(0);
+        CHECK_EQ(gq_array_asym_try_pop(array, &node, 1, &got, true), GQ_RETRY);
+        CHECK(end(&late));
+    }
+    push(0);
+    expect_item(0);
+    CHECK_EQ(ids_taken(), 1);
+    done();
+}
+
 static void who_comes_in_time_is_not_skipped(size_t variant) {
     (void)variant;
     make(SEGMENT, 0);
@@ -200,6 +224,45 @@ static void full_and_no_more(size_t variant) {
     expect_item(1);
     done();
 }
+
+#if defined(ASYM_MEMBARRIER)
+/* From here on this process is refused membarrier(2); false: it cannot be arranged. */
+static bool refuse_membarrier(void) {
+    struct sock_filter code[] = {
+        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_membarrier, 0, 1),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
+        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
+    };
+    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
+    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+}
+
+/* Without its heavy fence a popper cannot know that the pusher has not come. */
+static void nobody_is_skipped_without_a_fence(size_t variant) {
+    (void)variant;
+    make(SEGMENT, 0);
+    pid_t child = fork(); /* a filter cannot be taken off again */
+    CHECK(child >= 0);
+    if (child == 0) {
+        struct sy_node *node;
+        size_t got;
+        if (!array->registered || !refuse_membarrier()) {
+            _exit(77);
+        }
+        struct half_push late = begin(0);
+        CHECK_EQ(gq_array_asym_try_pop(array, &node, 1, &got, true), GQ_RETRY);
+        CHECK_EQ(state_of(&late), GQ_ARRAY_ASYM_OVER);
+        CHECK(!end(&late));
+        expect_item(0);
+        _exit(0);
+    }
+    int status;
+    CHECK_EQ(waitpid(child, &status, 0), child);
+    CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77));
+    done();
+}
+#endif
 
 /* ---- crowds ---- */
 
@@ -345,10 +408,14 @@ static void dawdling_crowds(size_t variant) {
 static const struct check_test tests[] = {
     {"a_stalled_pusher_holds_nobody", a_stalled_pusher_holds_nobody},
     {"a_segment_waits_for_its_pushers", a_segment_waits_for_its_pushers},
+    {"a_chase_goes_on", a_chase_goes_on},
     {"who_comes_in_time_is_not_skipped", who_comes_in_time_is_not_skipped},
     {"a_skipped_item_is_not_taken", a_skipped_item_is_not_taken},
     {"a_batch_keeps_its_order", a_batch_keeps_its_order},
     {"full_and_no_more", full_and_no_more},
+#if defined(ASYM_MEMBARRIER)
+    {"nobody_is_skipped_without_a_fence", nobody_is_skipped_without_a_fence},
+#endif
     {"what_nobody_claimed_is_not_skipped", what_nobody_claimed_is_not_skipped},
     {"dawdling_crowds", dawdling_crowds},
 };

@@ -10,16 +10,18 @@ right "a pusher and a popper" "${one[@]}"
 right "a popper that comes twice" "${twice[@]}"
 right "a batch" "${batch[@]}"
 right "two poppers, and nothing behind the item" "${nothing[@]}"
+right "a late pusher, and its segment used again" -DLATE
 right "across the border of a segment" "${border[@]}"
 
 # S2 and D2 with relaxed are not seen: the model's full fences F1 and F3 stand in for them. ThreadSanitizer sees S2.
 wrong "an item handed over with relaxed" '/S1 \*\//s/release/relaxed/' "${border[@]}"
 wrong "push without its light fence" '/S1 \*\//{n;s/asym_light(q->registered);/(void)0;/}' "${one[@]}"
-wrong "skip without its heavy fence" 's/asym_heavy(q->registered);/(void)0;/' "${one[@]}"
-wrong "skip without looking at the slot" 's/aptr_load_acquire(slot) ||/false ||/' "${one[@]}"
+wrong "skip without its heavy fence" 's/asym_heavy(q->registered) \&\&/true \&\&/' "${one[@]}"
+wrong "skip without looking at the slot" 's/!aptr_load_acquire(slot) \&\&/true \&\&/' "${one[@]}"
 wrong "a stall that is not counted" '/C1 \*\//s/au64_fetch_add_relaxed(&q->stalled, 1);//' "${one[@]}"
 wrong "a pusher that does not settle" 's/0) && gq_array_asym_settle(q, position, slot);/0) \&\& false;/' "${one[@]}"
 wrong "a batch goes on behind a slot that was given up" 's/given_up ? &gq_array_asym_tombstone : items\[done\]/items[i]/' \
     "${batch[@]}"
 wrong "a popper that was slower to see nothing skips what nobody claimed" 's/return tail == nothing;/return false;/' \
     "${nothing[@]}"
+wrong "a segment is used again before its last pusher left" '/C4 \*\//s/acquire/relaxed/' -DLATE
