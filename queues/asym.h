@@ -46,7 +46,7 @@ SY_INLINE void asym_light(bool registered) {
     }
 }
 
-/* False: the kernel has registered the process and yet refuses (a filter of system calls set since): there is no fence. */
+/* False: the kernel has registered the process and yet refuses (by a filter set since): there is no fence. */
 static inline bool asym_heavy(bool registered) {
     fence_seq_cst();
 #if defined(ASYM_MEMBARRIER)
