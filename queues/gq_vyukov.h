@@ -48,8 +48,10 @@
  *   [U2] push loads slots: relaxed. What it orders is its own slot's next store only, and coherence does that
  *   [U3] compare-and-swap of tail: release for [U1] and [O5]; on failure acquire, it stands for [U1] then
  *   [U4] push stores the slot: release, pairs with [O2]: the item's contents
- *   [U5] push finds the slot taken and loads tail again: acquire, it stands for [U1] if it has moved. If not, no other
- *        push had this ticket, so [U2] saw the lap before
+ *   [U5] push finds the slot taken, and tail unchanged by a compare-and-swap with itself: acq_rel. Whoever takes the
+ *        ticket later reads this tail or a later one, so what it stores comes after [U2], which thus saw the lap before.
+ *        A load would not do: it may be older than what [U2] saw, and the ticket be another's already (GQ_FULL of an
+ *        empty queue). On failure acquire, it stands for [U1] then
  *   [O1] pop loads head: acquire, pairs with [O3] of others: see ABA; and whoever sees, by [O1], that items are gone
  *        sees with [O5] the tails that their poppers knew of
  *   [O2] pop loads slots: acquire, pairs with [U4]
@@ -62,9 +64,10 @@
  *   [L]  length loads head and tail: relaxed, a hint
  *
  * A model checker for RC11 (stress/test_models.sh) finds the fault when [U1], [U4], [O1] or [O2] is relaxed, [U3] or
- * [O3] does not release, or one of [U3], [O3], [O6] is no compare-and-swap. It accepts [U5], [O5], [O6] and the
- * failures of [U3] and [O3] relaxed: the first and the last need a thread that is two laps late by just that load, and
- * for "empty" from an old tail it would have to judge histories.
+ * [O3] does not release, or one of [U3], [U5], [O3], [O6] is no compare-and-swap. It accepts [U5], [O5], [O6] and the
+ * failures of [U3] and [O3] relaxed: RC11 has no load that sees a store which depends on what follows it, the failures
+ * need a thread that is two laps late by just that load, and for "empty" from an old tail it would have to judge
+ * histories.
  *
  * Layout: tail and head on a line each, capacity on one that is never written, eight slots to a line.
  *
@@ -156,8 +159,7 @@ SY_INLINE enum gq_status gq_vyukov_push_batch(struct gq *queue, struct sy_node *
         uint64_t index = tail & ~GQ_VYUKOV_FOUND_EMPTY;
         size_t claim = gq_vyukov_count_free(q, index, n - done);
         if (claim == 0) {
-            tail = au64_load_acquire(&q->tail); /* [U5] */
-            if ((tail & ~GQ_VYUKOV_FOUND_EMPTY) == index) {
+            if (au64_cas_acq_rel(&q->tail, &tail, tail)) { /* [U5] */
                 return GQ_FULL;
             }
             continue;

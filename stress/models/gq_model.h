@@ -40,6 +40,9 @@
 #ifndef NEVER_EMPTY
 #define NEVER_EMPTY 0
 #endif
+#ifndef NEVER_FULL
+#define NEVER_FULL 0
+#endif
 #ifndef CAPACITY
 #define CAPACITY 2
 #endif
@@ -136,6 +139,7 @@ static void push_all(int producer, int n) {
             done++;
         }
     }
+    assert(!NEVER_FULL || done == (size_t)n);
     pushed[producer] = (int)done;
 }
 

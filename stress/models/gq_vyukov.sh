@@ -6,6 +6,7 @@ lap=(-DPUSHERS=1 -DEACH=3 -DPOPPERS=1 -DPOPS=2)
 taken=(-DPUSHERS=1 -DEACH=2 -DBATCH=1 -DPOPPERS=2 -DMAX=2)
 claimed=(-DPUSHERS=2 -DEACH=2 -DBATCH=1 -DPOPPERS=1 -DMAX=2)
 filled=(-DPUSHERS=1 -DPOPPERS=1 -DPREFILLED=2 -DNEVER_EMPTY=1)
+room=(-DPUSHERS=2 -DPOPPERS=1 -DNEVER_FULL=1)
 # A thread that comes two laps late. Each has too many executions to go through them all when nothing is wrong.
 late_popper=(-DPREFILLED=2 -DPUSHERS=1 -DEACH=2 -DBATCH=1 -DPOPPERS=2 -DPOPS=2 -DMAX=2)
 late_pusher=(-DPUSHERS=3 -DEACH=2 -DBATCH=1 -DPOPPERS=1 -DMAX=2)
@@ -17,6 +18,7 @@ right "slots used again where the indices wrap" "${lap[@]}" -DFIRST=0x7fffffffff
 right "a batch and two poppers" "${taken[@]}"
 right "two batches" "${claimed[@]}"
 right "never empty" "${filled[@]}"
+right "never full" "${room[@]}"
 
 wrong "push stores the slot with relaxed" '/\[U4\] \*\//s/release/relaxed/' "${pushers[@]}"
 wrong "pop loads slots with relaxed" '/\[O2\] \*\//s/acquire/relaxed/' "${pushers[@]}"
@@ -36,3 +38,6 @@ wrong "found empty, over another's push" \
 wrong "found empty, and not said" '/\[O6\]/d' "${lap[@]}"
 wrong "a push that leaves it said" \
     's/cas_acq_rel(&q->tail, &tail, next)/cas_acq_rel(\&q->tail, \&tail, next | (tail \& 1))/' "${filled[@]}"
+wrong "full, by a tail that is older than the slot" \
+    's/(au64_cas_acq_rel(&q->tail, &tail, tail))/(({ uint64_t was = tail; tail = au64_load_acquire(\&q->tail); tail == was; }))/' \
+    "${room[@]}"
