@@ -5,17 +5,18 @@
  * threads that each store, pass their fence, and load what the other stores, at least one sees the other's store.
  *
  * Source: membarrier(2), MEMBARRIER_CMD_PRIVATE_EXPEDITED (Linux 4.14); Dice, Huang and Yang: Asymmetric Dekker
- * Synchronization, 2001; Goldblatt: P1202, asymmetric fences for C++. Where the kernel refuses (seccomp, another system,
- * an emulator), both sides are full barriers. If it refuses only later, the heavy side is told and must do without.
+ * Synchronization, 2001; Goldblatt: P1202, asymmetric fences for C++. Where the kernel refuses (seccomp, another
+ * system, an emulator), both sides are full barriers. If it refuses only later, the heavy side is told and must do
+ * without.
  *
- * Why it is enough: the kernel's barrier falls somewhere into the light thread's instructions. If before its store, then
- * the light thread's load comes after the heavy thread's store; if after its store, the heavy thread sees that store;
- * between the two the compiler barrier has kept them in this order, and either holds. A thread that is not running has
- * passed a full barrier when it was switched out.
+ * Why it is enough: the kernel's barrier falls somewhere into the light thread's instructions. If before its store,
+ * then the light thread's load comes after the heavy thread's store; if after its store, the heavy thread sees that
+ * store; between the two the compiler barrier has kept them in this order, and either holds. A thread that is not
+ * running has passed a full barrier when it was switched out.
  *
- * Cost of a heavy one: an interrupt of each processor that runs another thread of the process. On a virtual machine with
- * two processors (AMD EPYC) that took 13 to 15 µs where another ran, and 0.4 µs where none did. It never waits for a
- * thread to be scheduled.
+ * Cost of a heavy one: an interrupt of each processor that runs another thread of the process. On a virtual machine
+ * with two processors (AMD EPYC) that took 13 to 15 µs where another ran, and 0.4 µs where none did. It never waits for
+ * a thread to be scheduled.
  */
 #ifndef STEALYARD_QUEUES_ASYM_H
 #define STEALYARD_QUEUES_ASYM_H

@@ -158,11 +158,13 @@ struct gq_array_asym {
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 stall_number; /* of the last stall */
 };
 
-/* What stands in a claimed slot that holds no item. */
-__attribute__((weak)) struct sy_node gq_array_asym_tombstone;
-
 SY_INLINE struct gq_array_asym *gq_array_asym_of(struct gq *queue) {
     return (struct gq_array_asym *)(void *)queue;
+}
+
+/* What stands in a claimed slot that holds no item: no item lies where the queue does. */
+SY_INLINE struct sy_node *gq_array_asym_tombstone(struct gq_array_asym *q) {
+    return (struct sy_node *)(void *)q;
 }
 
 /* ---- segments ---- */
@@ -434,7 +436,7 @@ static inline enum gq_status gq_array_asym_push_batch(struct gq *queue, struct s
         bool given_up = false;
         for (uint64_t i = 0; i < claimed; i++) {
             /* Behind a slot that was given up none of the batch may go: they would overtake its item. */
-            struct sy_node *item = given_up ? &gq_array_asym_tombstone : items[done];
+            struct sy_node *item = given_up ? gq_array_asym_tombstone(q) : items[done];
             given_up = gq_array_asym_fill(q, position + i, &slots[i], item) || given_up;
             done += !given_up;
         }
@@ -457,9 +459,10 @@ SY_INLINE enum gq_status gq_array_asym_push(struct gq *queue, struct sy_node *it
 
 /* ---- pop ---- */
 
-/* The filled slots from `slots` on, at most `room` and `max` items: how many, and their items. */
-SY_INLINE uint64_t gq_array_asym_read(const struct aptr *slots, uint64_t room, struct sy_node **items, size_t max,
-                                      size_t *got) {
+/* The filled slots from the head's on, in its segment and up to `max` items: how many, and their items. */
+SY_INLINE uint64_t gq_array_asym_read(struct gq_array_asym *q, uint64_t head, const struct aptr *slots,
+                                      struct sy_node **items, size_t max, size_t *got) {
+    uint64_t room = gq_array_asym_size(q) - gq_array_asym_index(q, head);
     uint64_t filled = 0;
     size_t n = 0;
     while (filled < room && n < max) {
@@ -468,7 +471,7 @@ SY_INLINE uint64_t gq_array_asym_read(const struct aptr *slots, uint64_t room, s
             break;
         }
         items[n] = item;
-        n += item != &gq_array_asym_tombstone;
+        n += item != gq_array_asym_tombstone(q);
         filled++;
     }
     *got = n;
@@ -491,8 +494,7 @@ SY_INLINE enum gq_status gq_array_asym_try_pop(struct gq_array_asym *q, struct s
                                                bool skip) {
     uint64_t head = au64_load_acquire(&q->head); /* H1 */
     struct aptr *slots = gq_array_asym_find(q, head);
-    uint64_t room = gq_array_asym_size(q) - gq_array_asym_index(q, head);
-    uint64_t filled = slots ? gq_array_asym_read(slots, room, items, max, got) : 0;
+    uint64_t filled = slots ? gq_array_asym_read(q, head, slots, items, max, got) : 0;
     if (filled == 0) {
         *got = 0;
         if (gq_array_asym_settle_empty(q, head)) {

@@ -326,7 +326,7 @@ static void push_slowly(struct crowd *crowd, struct crowd_item *from, size_t n, 
         bool given_up = false;
         for (uint64_t i = 0; i < claimed; i++) {
             dawdle(random);
-            struct sy_node *item = given_up ? &gq_array_asym_tombstone : &from[sent].node;
+            struct sy_node *item = given_up ? gq_array_asym_tombstone(array) : &from[sent].node;
             given_up = gq_array_asym_fill(array, position + i, &slots[i], item) || given_up;
             sent += !given_up;
         }

@@ -20,7 +20,7 @@ wrong "skip without its heavy fence" 's/asym_heavy(q->registered) \&\&/true \&\&
 wrong "skip without looking at the slot" 's/!aptr_load_acquire(slot) \&\&/true \&\&/' "${one[@]}"
 wrong "a stall that is not counted" '/C1 \*\//s/au64_fetch_add_relaxed(&q->stalled, 1);//' "${one[@]}"
 wrong "a pusher that does not settle" 's/0) && gq_array_asym_settle(q, position, slot);/0) \&\& false;/' "${one[@]}"
-wrong "a batch goes on behind a slot that was given up" 's/given_up ? &gq_array_asym_tombstone : items\[done\]/items[i]/' \
+wrong "a batch goes on behind a slot that was given up" 's/given_up ? gq_array_asym_tombstone(q) : items\[done\]/items[i]/' \
     "${batch[@]}"
 wrong "a popper that was slower to see nothing skips what nobody claimed" 's/return tail == nothing;/return false;/' \
     "${nothing[@]}"
