@@ -66,6 +66,7 @@
 #ifndef STEALYARD_QUEUES_GQ_FAA_ARRAY_H
 #define STEALYARD_QUEUES_GQ_FAA_ARRAY_H
 
+#include "queues/gq_reclaim.h"
 #include "queues/gq_segments.h"
 
 #define GQ_FAA_ARRAY_SEGMENT 1024
@@ -285,8 +286,8 @@ __attribute__((unused)) static const struct gq_ops gq_faa_array_ops = {
     .aborts = false,
     .create = gq_faa_array_create,
     .destroy = gq_faa_array_destroy,
-    .attach = gq_segments_attach,
-    .detach = gq_segments_detach,
+    .attach = gq_reclaim_attach,
+    .detach = gq_reclaim_detach,
     .push = gq_faa_array_push,
     .push_batch = gq_faa_array_push_batch,
     .pop_batch = gq_faa_array_pop_batch,

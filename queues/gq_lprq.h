@@ -105,6 +105,7 @@
 #ifndef STEALYARD_QUEUES_GQ_LPRQ_H
 #define STEALYARD_QUEUES_GQ_LPRQ_H
 
+#include "queues/gq_reclaim.h"
 #include "queues/gq_segments.h"
 
 #define GQ_LPRQ_SEGMENT 1024
@@ -458,8 +459,8 @@ __attribute__((unused)) static const struct gq_ops gq_lprq_ops = {
     .aborts = false,
     .create = gq_lprq_create,
     .destroy = gq_lprq_destroy,
-    .attach = gq_segments_attach,
-    .detach = gq_segments_detach,
+    .attach = gq_reclaim_attach,
+    .detach = gq_reclaim_detach,
     .push = gq_lprq_push,
     .push_batch = gq_lprq_push_batch,
     .pop_batch = gq_lprq_pop_batch,

@@ -164,17 +164,6 @@ static inline size_t gq_segments_bytes(size_t cell, uint64_t size) {
     return (bytes + SY_CACHE_LINE - 1) / SY_CACHE_LINE * SY_CACHE_LINE;
 }
 
-static inline int gq_segments_attach(struct gq *queue) {
-    (void)queue;
-    reclaim_attach();
-    return 0;
-}
-
-static inline void gq_segments_detach(struct gq *queue) {
-    (void)queue;
-    reclaim_detach();
-}
-
 /* 0 or -ENOMEM. The caller has set size, first, bytes and prepare. */
 static inline int gq_segments_init(struct gq_segments *list) {
     emptiness_init(&list->emptiness, list->first);
