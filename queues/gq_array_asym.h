@@ -18,9 +18,10 @@
  * Each round takes a pusher that needs longer from its claim to its store than a popper's heavy fence. A pusher that
  * stalls keeps one segment from being used again and makes every other operation look at a slot's stall besides, until
  * it comes; a popper that stalls keeps one segment at most, or, between C1 and C2, makes the others look likewise. A
- * pop that has failed GQ_ARRAY_ASYM_PATIENCE times, be it to others or because the oldest item's pusher is late (some
- * microseconds), makes a heavy fence, which takes about as long or longer, for each late pusher that it finds from then
- * on. If the kernel comes to refuse that fence, a stalled pusher holds the poppers.
+ * pop that has failed GQ_ARRAY_ASYM_PATIENCE times, be it to others or because the oldest item's pusher is late (it
+ * waits twice as long each time, some microseconds in all), makes a heavy fence, which takes about as long or longer,
+ * for each late pusher that it finds from then on. If the kernel comes to refuse that fence, a stalled pusher holds the
+ * poppers.
  *
  * What it gives up: a bound on the steps of one push (a skipped one begins anew, and the rest of its batch with it),
  * and with it lock-freedom to the letter (LCRQ ends such a chase by a new ring that holds the item from the start); and
@@ -107,6 +108,9 @@
  * Cache lines: push writes two (tail, slot) and reads two that are seldom written (directory, and the one of `stalled`
  * and the pointers); pop the same with head for tail. Eight slots share a line, in the order in which they are used.
  *
+ * Kept: backing off after a lost race for the tail or the head. With two pushers and two poppers on two processors it
+ * takes away a slow mode in which the tail's line changes sides at every claim (51 ns an item instead of 11).
+ *
  * Rejected: claiming by fetch-and-add (the position is claimed before it is known whether there is room for it, and
  * what is over needs poisoning; with two processors it gains nothing); a sequence in every slot, as in a ring (twice
  * the lines, and a stalled pusher cannot be skipped); an exchange or a cas to fill the slot, as FAAArrayQueue and LCRQ
@@ -135,7 +139,7 @@
 #define GQ_ARRAY_ASYM_SEGMENT 1024 /* slots, two pages; by default */
 #define GQ_ARRAY_ASYM_WARM 64      /* segments that keep their pages while nobody uses them */
 #define GQ_ARRAY_ASYM_CLAIM 64     /* slots claimed at once, at most */
-#define GQ_ARRAY_ASYM_PATIENCE 256 /* attempts before the pusher of the oldest item is taken to be stalled */
+#define GQ_ARRAY_ASYM_PATIENCE 8   /* attempts before the pusher of the oldest item is taken to be stalled */
 
 #define GQ_ARRAY_ASYM_NOTHING ((uint64_t)1)       /* in tail: a pop found nothing here */
 #define GQ_ARRAY_ASYM_RETIRED GQ_ARRAY_ASYM_SLOTS /* in a directory entry: above any offset */
@@ -393,11 +397,18 @@ static __attribute__((noinline)) void gq_array_asym_skip(struct gq_array_asym *q
 
 /* ---- push ---- */
 
+/* Who lost a race keeps away from the line, each time for twice as long, so that the winner has it for several turns. */
+SY_INLINE void gq_array_asym_back_off(unsigned losses) {
+    for (unsigned pauses = 1u << (losses < 7 ? losses : 7); pauses > 0; pauses--) {
+        cpu_relax();
+    }
+}
+
 /* Claims up to `wanted` slots in a row; how many. 0: full. */
 SY_INLINE uint64_t gq_array_asym_claim(struct gq_array_asym *q, uint64_t wanted, uint64_t *position,
                                        struct aptr **slots) {
     uint64_t tail = au64_load_relaxed(&q->tail); /* E1 */
-    for (;;) {
+    for (unsigned losses = 0;; losses++) {
         *position = tail >> 1;
         *slots = gq_array_asym_find(q, *position);
         if (__builtin_expect(!*slots, 0)) {
@@ -412,6 +423,8 @@ SY_INLINE uint64_t gq_array_asym_claim(struct gq_array_asym *q, uint64_t wanted,
         if (au64_cas_relaxed(&q->tail, &tail, (*position + n) << 1)) { /* E2 */
             return n;
         }
+        gq_array_asym_back_off(losses);
+        tail = au64_load_relaxed(&q->tail); /* E1 */
     }
 }
 
@@ -522,7 +535,7 @@ SY_INLINE enum gq_status gq_array_asym_pop_batch(struct gq *queue, struct sy_nod
         if (status != GQ_RETRY) {
             return status;
         }
-        cpu_relax();
+        gq_array_asym_back_off(attempt <= GQ_ARRAY_ASYM_PATIENCE ? attempt - 1 : 0);
     }
 }
 
