@@ -407,15 +407,14 @@ SY_INLINE void gq_array_asym_back_off(unsigned losses) {
 /* Claims up to `wanted` slots in a row; how many. 0: full. */
 SY_INLINE uint64_t gq_array_asym_claim(struct gq_array_asym *q, uint64_t wanted, uint64_t *position,
                                        struct aptr **slots) {
-    uint64_t tail = au64_load_relaxed(&q->tail); /* E1 */
-    for (unsigned losses = 0;; losses++) {
+    for (unsigned losses = 0;;) {
+        uint64_t tail = au64_load_relaxed(&q->tail); /* E1 */
         *position = tail >> 1;
         *slots = gq_array_asym_find(q, *position);
         if (__builtin_expect(!*slots, 0)) {
             if (!gq_array_asym_install(q, *position)) {
                 return 0;
             }
-            tail = au64_load_relaxed(&q->tail); /* E1 */
             continue;
         }
         uint64_t room = gq_array_asym_size(q) - gq_array_asym_index(q, *position);
@@ -423,8 +422,7 @@ SY_INLINE uint64_t gq_array_asym_claim(struct gq_array_asym *q, uint64_t wanted,
         if (au64_cas_relaxed(&q->tail, &tail, (*position + n) << 1)) { /* E2 */
             return n;
         }
-        gq_array_asym_back_off(losses);
-        tail = au64_load_relaxed(&q->tail); /* E1 */
+        gq_array_asym_back_off(losses++);
     }
 }
 

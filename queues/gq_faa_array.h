@@ -76,14 +76,6 @@ struct gq_faa_array_segment {
     struct aptr cells[]; /* struct sy_node *; NULL: no item yet; spoiled: itself */
 };
 
-struct gq_faa_array {
-    struct gq_segments list;
-};
-
-SY_INLINE struct gq_faa_array *gq_faa_array_of(struct gq *queue) {
-    return (struct gq_faa_array *)(void *)queue;
-}
-
 SY_INLINE struct aptr *gq_faa_array_cells(struct gq_segment *segment) {
     return ((struct gq_faa_array_segment *)(void *)segment)->cells;
 }
@@ -99,29 +91,7 @@ static inline void gq_faa_array_prepare(struct gq_segment *segment, uint64_t siz
 }
 
 static inline int gq_faa_array_create(struct gq **out, const struct gq_config *config) {
-    if (!gq_config_is_valid(config)) {
-        return -EINVAL;
-    }
-    struct gq_faa_array *q = (struct gq_faa_array *)aligned_alloc(SY_CACHE_LINE, sizeof *q);
-    if (!q) {
-        return -ENOMEM;
-    }
-    q->list.size = config->segment ? config->segment : GQ_FAA_ARRAY_SEGMENT;
-    q->list.first = config->first;
-    q->list.bytes = gq_segments_bytes(sizeof(struct aptr), q->list.size);
-    q->list.prepare = gq_faa_array_prepare;
-    int error = gq_segments_init(&q->list);
-    if (error) {
-        free(q);
-        return error;
-    }
-    *out = (struct gq *)(void *)q;
-    return 0;
-}
-
-static inline void gq_faa_array_destroy(struct gq *queue) {
-    gq_segments_destroy(&gq_faa_array_of(queue)->list);
-    free(queue);
+    return gq_segments_create(out, config, sizeof(struct aptr), GQ_FAA_ARRAY_SEGMENT, gq_faa_array_prepare);
 }
 
 /*
@@ -153,7 +123,7 @@ static __attribute__((noinline, unused)) bool gq_faa_array_extend(struct gq_segm
 
 SY_INLINE enum gq_status gq_faa_array_push_batch(struct gq *queue, struct sy_node *const *items, size_t n,
                                                  size_t *pushed) {
-    struct gq_segments *list = &gq_faa_array_of(queue)->list;
+    struct gq_segments *list = gq_segments_of(queue);
     size_t done = 0;
     bool memory = true;
     while (done < n && memory) {
@@ -220,7 +190,7 @@ static __attribute__((noinline, unused)) bool gq_faa_array_exhausted(struct gq_s
 }
 
 SY_INLINE enum gq_status gq_faa_array_pop_batch(struct gq *queue, struct sy_node **items, size_t max, size_t *got) {
-    struct gq_segments *list = &gq_faa_array_of(queue)->list;
+    struct gq_segments *list = gq_segments_of(queue);
     size_t taken = 0;
     *got = 0;
     if (emptiness_holds(&list->emptiness)) {
@@ -251,14 +221,9 @@ SY_INLINE enum gq_status gq_faa_array_pop_batch(struct gq *queue, struct sy_node
     return GQ_OK;
 }
 
-SY_INLINE bool gq_faa_array_is_empty(const struct gq *queue) {
-    const struct gq_faa_array *q = (const struct gq_faa_array *)(const void *)queue;
-    return emptiness_holds(&q->list.emptiness);
-}
-
 /* By a thread that is attached and online, as all operations: it looks into segments. */
 SY_INLINE size_t gq_faa_array_length(const struct gq *queue) {
-    const struct gq_segments *list = &((const struct gq_faa_array *)(const void *)queue)->list;
+    const struct gq_segments *list = (const struct gq_segments *)(const void *)queue;
     if (emptiness_holds(&list->emptiness)) {
         return 0;
     }
@@ -285,13 +250,13 @@ __attribute__((unused)) static const struct gq_ops gq_faa_array_ops = {
     .allocates = true,
     .aborts = false,
     .create = gq_faa_array_create,
-    .destroy = gq_faa_array_destroy,
+    .destroy = gq_segments_destroy,
     .attach = gq_reclaim_attach,
     .detach = gq_reclaim_detach,
     .push = gq_faa_array_push,
     .push_batch = gq_faa_array_push_batch,
     .pop_batch = gq_faa_array_pop_batch,
-    .is_empty = gq_faa_array_is_empty,
+    .is_empty = gq_segments_is_empty,
     .length = gq_faa_array_length,
 };
 

@@ -126,16 +126,8 @@ struct gq_lprq_ring {
     struct gq_lprq_cell cells[];
 };
 
-struct gq_lprq {
-    struct gq_segments list;
-};
-
 /* Its address is the thread's token: no other thread that is alive has it. */
 __attribute__((weak)) SY_THREAD_LOCAL uint64_t gq_lprq_thread;
-
-SY_INLINE struct gq_lprq *gq_lprq_of(struct gq *queue) {
-    return (struct gq_lprq *)(void *)queue;
-}
 
 /* The ticket that is n after `first`. */
 SY_INLINE uint64_t gq_lprq_ticket(uint64_t first, uint64_t n) {
@@ -167,29 +159,7 @@ static inline void gq_lprq_prepare(struct gq_segment *ring, uint64_t size, uint6
 }
 
 static inline int gq_lprq_create(struct gq **out, const struct gq_config *config) {
-    if (!gq_config_is_valid(config)) {
-        return -EINVAL;
-    }
-    struct gq_lprq *q = (struct gq_lprq *)aligned_alloc(SY_CACHE_LINE, sizeof *q);
-    if (!q) {
-        return -ENOMEM;
-    }
-    q->list.size = config->segment ? config->segment : GQ_LPRQ_SEGMENT;
-    q->list.first = config->first;
-    q->list.bytes = gq_segments_bytes(sizeof(struct gq_lprq_cell), q->list.size);
-    q->list.prepare = gq_lprq_prepare;
-    int error = gq_segments_init(&q->list);
-    if (error) {
-        free(q);
-        return error;
-    }
-    *out = (struct gq *)(void *)q;
-    return 0;
-}
-
-static inline void gq_lprq_destroy(struct gq *queue) {
-    gq_segments_destroy(&gq_lprq_of(queue)->list);
-    free(queue);
+    return gq_segments_create(out, config, sizeof(struct gq_lprq_cell), GQ_LPRQ_SEGMENT, gq_lprq_prepare);
 }
 
 /* The pusher of a ticket. False: its popper was faster, or the cell is taken. */
@@ -324,7 +294,7 @@ SY_INLINE bool gq_lprq_push_some(struct gq_segments *list, struct sy_node *const
 }
 
 SY_INLINE enum gq_status gq_lprq_push_batch(struct gq *queue, struct sy_node *const *items, size_t n, size_t *pushed) {
-    struct gq_segments *list = &gq_lprq_of(queue)->list;
+    struct gq_segments *list = gq_segments_of(queue);
     size_t done = 0;
     bool memory = true;
     for (unsigned tries = 1; done < n && memory; tries++) {
@@ -389,7 +359,7 @@ SY_INLINE bool gq_lprq_claim(struct gq_segment *ring, uint64_t *ticket, uint64_t
 }
 
 SY_INLINE enum gq_status gq_lprq_pop_batch(struct gq *queue, struct sy_node **items, size_t max, size_t *got) {
-    struct gq_segments *list = &gq_lprq_of(queue)->list;
+    struct gq_segments *list = gq_segments_of(queue);
     size_t taken = 0;
     *got = 0;
     if (emptiness_holds(&list->emptiness)) {
@@ -420,14 +390,9 @@ SY_INLINE enum gq_status gq_lprq_pop_batch(struct gq *queue, struct sy_node **it
     return GQ_OK;
 }
 
-SY_INLINE bool gq_lprq_is_empty(const struct gq *queue) {
-    const struct gq_lprq *q = (const struct gq_lprq *)(const void *)queue;
-    return emptiness_holds(&q->list.emptiness);
-}
-
 /* By a thread that is attached and online, as all operations: it looks into rings. */
 SY_INLINE size_t gq_lprq_length(const struct gq *queue) {
-    const struct gq_segments *list = &((const struct gq_lprq *)(const void *)queue)->list;
+    const struct gq_segments *list = (const struct gq_segments *)(const void *)queue;
     if (emptiness_holds(&list->emptiness)) {
         return 0;
     }
@@ -458,13 +423,13 @@ __attribute__((unused)) static const struct gq_ops gq_lprq_ops = {
     .allocates = true,
     .aborts = false,
     .create = gq_lprq_create,
-    .destroy = gq_lprq_destroy,
+    .destroy = gq_segments_destroy,
     .attach = gq_reclaim_attach,
     .detach = gq_reclaim_detach,
     .push = gq_lprq_push,
     .push_batch = gq_lprq_push_batch,
     .pop_batch = gq_lprq_pop_batch,
-    .is_empty = gq_lprq_is_empty,
+    .is_empty = gq_segments_is_empty,
     .length = gq_lprq_length,
 };
 

@@ -70,7 +70,7 @@ struct gq_segment {
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 pops;   /* tickets that poppers took */
 };
 
-/* The first field of a queue. The first line is read by every operation, and written once in a segment. */
+/* A queue. The first line is read by every operation, and written once in a segment. */
 struct gq_segments {
     SY_ALIGNAS(SY_CACHE_LINE) struct aptr head; /* struct gq_segment *, the oldest */
     struct aptr tail;                           /* struct gq_segment *, the newest or the one before */
@@ -82,6 +82,10 @@ struct gq_segments {
     struct reclaim *reclaim;
     SY_ALIGNAS(SY_CACHE_LINE) struct aptr spares[GQ_SEGMENTS_SPARE]; /* struct gq_segment * or NULL */
 };
+
+SY_INLINE struct gq_segments *gq_segments_of(struct gq *queue) {
+    return (struct gq_segments *)(void *)queue;
+}
 
 SY_INLINE struct gq_segment *gq_segments_oldest(const struct gq_segments *list) {
     return (struct gq_segment *)aptr_load_acquire(&list->head); /* [S1] */
@@ -164,7 +168,6 @@ static inline size_t gq_segments_bytes(size_t cell, uint64_t size) {
     return (bytes + SY_CACHE_LINE - 1) / SY_CACHE_LINE * SY_CACHE_LINE;
 }
 
-/* 0 or -ENOMEM. The caller has set size, first, bytes and prepare. */
 static inline int gq_segments_init(struct gq_segments *list) {
     emptiness_init(&list->emptiness, list->first);
     spares_init(list->spares, GQ_SEGMENTS_SPARE);
@@ -179,8 +182,32 @@ static inline int gq_segments_init(struct gq_segments *list) {
     return 0;
 }
 
-/* Frees every segment; items that are left in them are forgotten. */
-static inline void gq_segments_destroy(struct gq_segments *list) {
+/* A queue's create: `cell` is a cell's bytes, `size` the cells in a segment unless the configuration says how many. */
+static inline int gq_segments_create(struct gq **out, const struct gq_config *config, size_t cell, size_t size,
+                                     void (*prepare)(struct gq_segment *segment, uint64_t size, uint64_t first)) {
+    if (!gq_config_is_valid(config)) {
+        return -EINVAL;
+    }
+    struct gq_segments *list = (struct gq_segments *)aligned_alloc(SY_CACHE_LINE, sizeof *list);
+    if (!list) {
+        return -ENOMEM;
+    }
+    list->size = config->segment ? config->segment : size;
+    list->first = config->first;
+    list->bytes = gq_segments_bytes(cell, list->size);
+    list->prepare = prepare;
+    int error = gq_segments_init(list);
+    if (error) {
+        free(list);
+        return error;
+    }
+    *out = (struct gq *)(void *)list;
+    return 0;
+}
+
+/* A queue's destroy: frees every segment; items that are left in them are forgotten. */
+static inline void gq_segments_destroy(struct gq *queue) {
+    struct gq_segments *list = gq_segments_of(queue);
     reclaim_destroy(list->reclaim); /* what was deferred goes to the store */
     struct gq_segment *segment = gq_segments_oldest(list);
     while (segment) {
@@ -189,6 +216,12 @@ static inline void gq_segments_destroy(struct gq_segments *list) {
         segment = next;
     }
     spares_free(list->spares, GQ_SEGMENTS_SPARE);
+    free(list);
+}
+
+/* A queue's is_empty. */
+SY_INLINE bool gq_segments_is_empty(const struct gq *queue) {
+    return emptiness_holds(&((const struct gq_segments *)(const void *)queue)->emptiness);
 }
 
 #endif
