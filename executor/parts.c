@@ -63,8 +63,8 @@ static bool local_deque_at(unsigned index, struct sy_part *part) {
                              .order = ops->order == DQ_LIFO ? "LIFO, stolen FIFO" : "FIFO",
                              .progress = ops->progress,
                              .reclamation = ops->reclamation,
-                             .cost = "",
-                             .caveat = "",
+                             .cost = ops->cost,
+                             .caveat = ops->caveat ? ops->caveat : "",
                              .bounded = ops->bounded};
     return true;
 }

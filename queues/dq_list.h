@@ -8,7 +8,8 @@
 #include "queues/dq_chase_lev.h"
 #include "queues/dq_mutex.h"
 
-/* Further arguments, each with its comma, stand before the name: DQ_LIST(PAIR, gq_mutex, ) → PAIR(gq_mutex, dq_…) … */
-#define DQ_LIST(DQ, ...) DQ(__VA_ARGS__ dq_chase_lev) DQ(__VA_ARGS__ dq_mutex)
+#define DQ_LIST(DQ)                                                                                                    \
+    DQ(dq_chase_lev)                                                                                                   \
+    DQ(dq_mutex)
 
 #endif

@@ -113,24 +113,6 @@ static void growth_under_theft(size_t variant) {
     reclaim_destroy(reclaim);
 }
 
-static int create_chase_lev_at(struct dq **out, const struct dq_config *config, int64_t first) {
-    return dq_chase_lev_create_at(out, config, first);
-}
-
-static int create_mutex_at(struct dq **out, const struct dq_config *config, int64_t first) {
-    int status = dq_mutex_create(out, config);
-    if (status == 0) {
-        dq_mutex_of(*out)->oldest = (size_t)first;
-    }
-    return status;
-}
-
-/* How to start a deque at a given index, for those that count. */
-static const struct {
-    const char *name;
-    int (*create_at)(struct dq **out, const struct dq_config *config, int64_t first);
-} starters[] = {{"dq_chase_lev", create_chase_lev_at}, {"dq_mutex", create_mutex_at}};
-
 /* Indices that pass the limits of 31, 32, 53 and almost 63 bits, and zero. */
 static void indices_far_up(size_t variant) {
     const struct dq_ops *ops = implementations[variant];
@@ -138,13 +120,11 @@ static void indices_far_up(size_t variant) {
     const int64_t first[] = {-100, INT64_C(0x7fffffff) - 100, INT64_C(0xffffffff) - 100, (INT64_C(1) << 53) - 100,
                              INT64_MAX - (int64_t)count};
     struct reclaim *reclaim = create_reclaim();
-    for (size_t s = 0; s < sizeof starters / sizeof *starters; s++) {
-        for (size_t i = 0; !strcmp(starters[s].name, ops->name) && i < sizeof first / sizeof *first; i++) {
-            struct dq_config config = {.capacity = 2, .reclaim = reclaim};
-            struct dq *deque = NULL;
-            CHECK_EQ(starters[s].create_at(&deque, &config, first[i]), 0);
-            run_robbery(ops, deque, 2, count, 20);
-        }
+    for (size_t i = 0; i < sizeof first / sizeof *first; i++) {
+        struct dq_config config = {.capacity = 2, .reclaim = reclaim, .first = (uint64_t)first[i]};
+        struct dq *deque = NULL;
+        CHECK_EQ(ops->create(&deque, &config), 0);
+        run_robbery(ops, deque, 2, count, 20);
     }
     reclaim_destroy(reclaim);
 }

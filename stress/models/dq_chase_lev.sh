@@ -1,7 +1,7 @@
 # shellcheck shell=bash disable=SC2034
 header=queues/dq_chase_lev.h
 last=(-DOWNER=uuoo -DTHIEVES=2)
-growth=(-DOWNER=uu -DTHIEVES=2 -DFIRST_FILLED=2)
+growth=(-DOWNER=uu -DTHIEVES=2 -DPREFILLED=2)
 reuse=(-DOWNER=uouu -DTHIEVES=1 -DSTEALS=2)
 
 right "owner and two thieves at the last items" "${last[@]}"
