@@ -126,7 +126,7 @@ static inline int dq_chase_lev_create(struct dq **out, const struct dq_config *c
     if (!dq_config_is_valid(config) || config->capacity > (size_t)DQ_CHASE_LEV_CAPACITY_MAX) {
         return -EINVAL;
     }
-    int64_t first_index = (int64_t)config->first;
+    int64_t first_index = (int64_t)(config->first & (UINT64_MAX >> 2)); /* they never come to 2^63 */
     struct dq_chase_lev *d = (struct dq_chase_lev *)aligned_alloc(SY_CACHE_LINE, sizeof *d);
     struct dq_chase_lev_array *array = dq_chase_lev_array_create((int64_t)config->capacity);
     if (!d || !array) {

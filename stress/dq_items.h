@@ -1,26 +1,37 @@
-/* What the two suites of deques share: the list as a table, and items that tell when they come out wrong. */
+/* What the suites of deques share: the list as a table, shapes, and how items go in and are seen to come out. */
 #ifndef STEALYARD_STRESS_DQ_ITEMS_H
 #define STEALYARD_STRESS_DQ_ITEMS_H
 
+#include "queues/dq.h"
+#include "queues/reclaim.h"
+#include "stress/items.h"
+
+/* Faulty deques, to see that the suites find them out (test_dq_broken.sh). */
+#ifdef DQ_BROKEN
+#include "stress/dq_broken.h"
+#else
 #include "queues/dq_list.h"
-#include "stress/check.h"
+#endif
 
 #define OPS_OF(name) &name##_ops,
 static const struct dq_ops *const implementations[] = {DQ_LIST(OPS_OF)};
 #define IMPLEMENTATIONS (sizeof implementations / sizeof *implementations)
+#ifdef CTEST_ENTRIES
+_Static_assert(IMPLEMENTATIONS == CTEST_ENTRIES,
+               "CTest has a test for each entry: they stand one to a line of the list");
+#endif
 
-struct item {
-    struct sy_node node; /* first, so a node is its item */
-    uint64_t payload;    /* plain: only the hand-over makes it visible */
-    unsigned taken;      /* plain: whoever has the item has it alone */
-};
-
-static inline struct dq *create(const struct dq_ops *ops, size_t capacity, struct reclaim *reclaim) {
-    struct dq_config config = {.capacity = capacity, .reclaim = reclaim};
+static inline struct dq *create_as(const struct dq_ops *ops, const struct dq_config *config) {
     struct dq *deque = NULL;
-    CHECK_EQ(ops->create(&deque, &config), 0);
+    check_note("capacity %zu, block %zu, first %" PRIu64, config->capacity, config->block, config->first);
+    CHECK_EQ(ops->create(&deque, config), 0);
     CHECK(deque != NULL);
     return deque;
+}
+
+static inline struct dq *create(const struct dq_ops *ops, size_t capacity, size_t block, struct reclaim *reclaim) {
+    struct dq_config config = {.capacity = capacity, .block = block, .reclaim = reclaim};
+    return create_as(ops, &config);
 }
 
 static inline struct reclaim *create_reclaim(void) {
@@ -29,17 +40,10 @@ static inline struct reclaim *create_reclaim(void) {
     return reclaim;
 }
 
-static inline struct item *create_items(size_t n) {
-    struct item *items = calloc(n, sizeof *items);
-    CHECK(items != NULL);
-    return items;
-}
-
 /* Pushes an item whose contents are its index; false: the deque is full. */
 static inline bool push_item(const struct dq_ops *ops, struct dq *deque, struct item *items, size_t index) {
     items[index].payload = ~(uint64_t)index;
-    sy_node_link(&items[index].node, &items[index].node); /* as some earlier queue may have left it */
-    enum dq_status status = ops->push(deque, &items[index].node);
+    enum dq_status status = ops->push(deque, dirty(&items[index]));
     CHECK(status == DQ_OK || status == DQ_FULL);
     return status == DQ_OK;
 }
@@ -58,8 +62,34 @@ static inline void check_all_taken(const struct item *items, size_t n) {
     }
 }
 
+/* With nobody else at work: what a thief may say of a deque with `length` items. */
+static inline bool may_say(const struct dq_ops *ops, enum dq_status status, size_t length) {
+    if (length == 0) {
+        return status == DQ_EMPTY;
+    }
+    return status == DQ_OK || (ops->withholds && status == DQ_RETRY);
+}
+
+/* With nobody else at work, on a registered thread. */
+static inline void expect_empty(const struct dq_ops *ops, struct dq *deque) {
+    struct sy_node *node;
+    size_t moved = 99;
+    CHECK_EQ(ops->steal(deque, NULL, 1, &node, &moved), DQ_EMPTY);
+    CHECK_EQ(moved, 0);
+    CHECK_EQ(ops->pop(deque, &node), DQ_EMPTY);
+    CHECK_EQ(dq_take_oldest(ops, deque, &node, 1), 0);
+    CHECK(ops->is_empty(deque));
+    CHECK_EQ(ops->length(deque), 0);
+}
+
 static inline const char *variant_name(size_t variant) {
     return implementations[variant]->name;
 }
+
+#define DQ_SUITE(suite_title)                                                                                          \
+    {                                                                                                                  \
+        .title = suite_title, .tests = tests, .test_count = sizeof tests / sizeof *tests,                              \
+        .variant_count = IMPLEMENTATIONS, .variant_name = variant_name                                                 \
+    }
 
 #endif

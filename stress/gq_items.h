@@ -1,17 +1,10 @@
-/* What the suites of global queues share: the list as a table, and items that tell when they come out wrong. */
+/* What the suites of global queues share: the list as a table, and how a queue is made, used and looked at. */
 #ifndef STEALYARD_STRESS_GQ_ITEMS_H
 #define STEALYARD_STRESS_GQ_ITEMS_H
 
 #include "queues/gq.h"
 #include "queues/reclaim.h"
-#include "stress/check.h"
-
-struct item {
-    struct sy_node node; /* first, so a node is its item */
-    size_t producer, sequence;
-    uint64_t payload; /* plain: only the hand-over makes it visible */
-    unsigned taken;   /* plain: whoever has the item has it alone */
-};
+#include "stress/items.h"
 
 /* Faulty queues, to see that the suites find them out (test_gq_broken.sh). */
 #ifdef GQ_BROKEN
@@ -27,22 +20,6 @@ static const struct gq_ops *const implementations[] = {GQ_LIST(OPS_OF)};
 _Static_assert(IMPLEMENTATIONS == CTEST_ENTRIES,
                "CTest has a test for each entry: they stand one to a line of the list");
 #endif
-
-/* Its node, with a link as some earlier queue may have left it. */
-static inline struct sy_node *dirty(struct item *item) {
-    sy_node_link(&item->node, &item->node);
-    return &item->node;
-}
-
-static inline struct item *create_items(size_t n) {
-    struct item *items = calloc(n, sizeof *items);
-    CHECK(items != NULL);
-    return items;
-}
-
-static inline bool starts_with(const char *text, const char *start) {
-    return strncmp(text, start, strlen(start)) == 0;
-}
 
 static inline bool keeps_order(const struct gq_ops *ops) {
     return starts_with(ops->order, "FIFO");

@@ -1,238 +1,226 @@
 /*
+ * ctest-each: dq_list
  * ctest-label: queues
- * What dq.h promises to a single thread, over every deque of dq_list.h.
+ * What dq.h promises while nobody interferes, over every deque of dq_list.h: sizes, one thread against a model, and how
+ * much a theft takes.
  */
 #define _GNU_SOURCE
-#include <errno.h>
-#include <stdbool.h>
-#include <stdlib.h>
+#include "stress/dq_runs.h"
 
-/* The deques' memory comes from here, so that a test can let it run out. */
-static _Thread_local bool no_memory;
+static const struct dq_config shapes[] = {
+    {.capacity = 2, .block = 2},   {.capacity = 4, .block = 2},  {.capacity = 16, .block = 4},
+    {.capacity = 64, .block = 16}, {.capacity = 64, .block = 2}, {.capacity = DQ_CAPACITY_DEFAULT, .block = 0},
+};
+#define SHAPES (sizeof shapes / sizeof *shapes)
 
-static inline void *memory(size_t bytes) {
-    return no_memory ? NULL : malloc(bytes);
+static struct dq_config shape(size_t i, struct reclaim *reclaim) {
+    struct dq_config config = shapes[i];
+    config.reclaim = reclaim;
+    return config;
 }
 
-#define malloc memory
-#include "queues/dq_list.h"
-#undef malloc
-
-#include "stress/dq_items.h"
-#include "stress/threads.h"
-
-static void capacity_is_checked(size_t variant) {
+static void sizes_are_checked(size_t variant) {
     const struct dq_ops *ops = implementations[variant];
+    static const size_t capacities[] = {0, 1, 3, 6, 255, SIZE_MAX}, blocks[] = {1, 3, 6, SIZE_MAX};
     struct reclaim *reclaim = create_reclaim();
-    static const size_t bad[] = {0, 1, 3, 6, 255, SIZE_MAX};
-    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
-        struct dq_config config = {.capacity = bad[i], .reclaim = reclaim};
-        struct dq *deque = NULL;
+    struct dq *deque = NULL;
+    for (size_t i = 0; i < sizeof capacities / sizeof *capacities; i++) {
+        struct dq_config config = {.capacity = capacities[i], .reclaim = reclaim};
+        check_note("capacity %zu", capacities[i]);
         CHECK_EQ(ops->create(&deque, &config), -EINVAL);
     }
-    no_memory = true;
-    struct dq_config config = {.capacity = 2, .reclaim = reclaim};
-    struct dq *deque = NULL;
-    CHECK_EQ(ops->create(&deque, &config), -ENOMEM);
-    no_memory = false;
-    ops->destroy(create(ops, 2, reclaim));
-    ops->destroy(create(ops, DQ_CAPACITY_DEFAULT, reclaim));
+    for (size_t i = 0; i < sizeof blocks / sizeof *blocks; i++) {
+        struct dq_config config = {.capacity = DQ_CAPACITY_DEFAULT, .block = blocks[i], .reclaim = reclaim};
+        check_note("block %zu", blocks[i]);
+        CHECK_EQ(ops->create(&deque, &config), -EINVAL);
+    }
+    struct dq_config without = {.capacity = DQ_CAPACITY_DEFAULT};
+    check_note("no reclaim");
+    CHECK_EQ(ops->create(&deque, &without), -EINVAL);
+    for (size_t capacity = 2; capacity <= 8192; capacity *= 2) {
+        ops->destroy(create(ops, capacity, 0, reclaim));
+        for (size_t block = 2; block <= capacity && block <= 64; block *= 2) {
+            ops->destroy(create(ops, capacity, block, reclaim));
+        }
+    }
     reclaim_destroy(reclaim);
-}
-
-/* One thread against the obvious model: model[low .. high) is inside, oldest first. */
-struct model {
-    const struct dq_ops *ops;
-    struct dq *deque;
-    struct item *items;
-    size_t *inside, low, high, next, count;
-};
-
-static void model_pop(struct model *m) {
-    struct sy_node *node = NULL;
-    if (m->low == m->high) {
-        CHECK_EQ(m->ops->pop(m->deque, &node), DQ_EMPTY);
-        return;
-    }
-    size_t wanted = m->ops->order == DQ_LIFO ? m->inside[--m->high] : m->inside[m->low++];
-    CHECK_EQ(m->ops->pop(m->deque, &node), DQ_OK);
-    CHECK_EQ(take_item(m->items, node), wanted);
-}
-
-static void model_steal(struct model *m) {
-    struct sy_node *node = NULL;
-    size_t moved = 99;
-    enum dq_status status = m->ops->steal(m->deque, NULL, 8, &node, &moved);
-    CHECK_EQ(status, m->low == m->high ? DQ_EMPTY : DQ_OK);
-    CHECK_EQ(moved, status == DQ_OK);
-    if (status == DQ_OK) {
-        CHECK_EQ(take_item(m->items, node), m->inside[m->low]);
-        m->low++;
-    }
 }
 
 static void alone(size_t variant) {
     struct reclaim *reclaim = create_reclaim();
-    struct model m = {.ops = implementations[variant], .count = threads_scaled(1000000)};
-    m.deque = create(m.ops, 2, reclaim);
-    m.items = create_items(m.count);
-    m.inside = calloc(m.count, sizeof *m.inside);
-    uint64_t random = check_seed();
-    reclaim_register_thread();
-    while (m.next < m.count || m.low < m.high) {
-        size_t n = check_random(&random) % 8;
-        bool grows = check_random(&random) % 8 == 0;
-        for (size_t i = 0; i < (grows ? 40 * n : n) && m.next < m.count; i++) {
-            if (push_item(m.ops, m.deque, m.items, m.next)) {
-                m.inside[m.high++] = m.next++;
-            } else {
-                CHECK(m.ops->bounded);
-            }
-        }
-        CHECK_EQ(m.ops->length(m.deque), m.high - m.low);
-        for (size_t i = check_random(&random) % 12; i > 0; i--) {
-            CHECK_EQ(m.ops->is_empty(m.deque), m.low == m.high);
-            check_random(&random) % 3 ? model_pop(&m) : model_steal(&m);
-        }
-        reclaim_quiescent();
+    for (size_t i = 0; i < SHAPES; i++) {
+        struct dq_config config = shape(i, reclaim);
+        run_solo(implementations[variant], &config, threads_scaled(200000));
     }
-    check_all_taken(m.items, m.count);
-    m.ops->destroy(m.deque);
+    reclaim_destroy(reclaim);
+}
+
+/* Up and down between empty and as many items as fit, more by one each time; no room is lost on the way. */
+static void filled_and_drained(size_t variant) {
+    const struct dq_ops *ops = implementations[variant];
+    struct reclaim *reclaim = create_reclaim();
+    reclaim_register_thread();
+    for (size_t i = 0; i < SHAPES; i++) {
+        struct dq_config config = shape(i, reclaim);
+        size_t most = 5 * config.capacity / 2, full = 0;
+        struct item *items = create_items(most);
+        struct solo s = solo_begin(ops, &config, items, most);
+        for (size_t n = 1; n <= most; n++) {
+            size_t in = 0;
+            memset(items, 0, most * sizeof *items);
+            while (in < n && solo_push(&s, in)) {
+                in++;
+            }
+            CHECK(in == n || in >= config.capacity); /* of a deque that was empty, all of the room is to be had */
+            full += in < n;
+            while (n % 3 && solo_length(&s) > 0 && (n % 3 == 1 ? solo_rob(&s, NULL, 1) : solo_take_oldest(&s, 3))) {
+            }
+            solo_drain(&s);
+            reclaim_quiescent();
+        }
+        CHECK_EQ(full > 0, ops->bounded);
+        solo_end(&s);
+        free(items);
+    }
     reclaim_unregister_thread();
     reclaim_destroy(reclaim);
-    free(m.items);
-    free(m.inside);
+}
+
+/* One theft from `n` items, at most `max` of them, to a deque that may have less room. Returns how many were moved. */
+static size_t steal_once(const struct dq_ops *ops, const struct dq_config *from, const struct dq_config *to, size_t n,
+                         size_t max) {
+    struct item *items = create_items(n + 1);
+    struct solo victim = solo_begin(ops, from, items, n + 1), thief = solo_begin(ops, to, items, n + 1);
+    for (size_t i = 0; i < n; i++) {
+        CHECK(solo_push(&victim, i));
+    }
+    size_t moved = solo_rob(&victim, &thief, max), half = n - n / 2;
+    CHECK(ops->bounded || ops->withholds || moved == (half < max ? half : max));
+    solo_look(&victim);
+    solo_look(&thief);
+    for (size_t i = 1; i < moved && i % 2; i++) {
+        solo_take_oldest(&thief, 1); /* the order in which they stand there */
+    }
+    solo_drain(&victim);
+    solo_drain(&thief);
+    check_all_taken(items, n);
+    solo_end(&victim);
+    solo_end(&thief);
+    free(items);
+    return moved;
 }
 
 /* Every number of items, every limit: what moves, and in which order it stands in the thief's deque. */
 static void steals_half(size_t variant) {
     const struct dq_ops *ops = implementations[variant];
+    static const size_t capacities[] = {2, 8, 64};
     struct reclaim *reclaim = create_reclaim();
+    struct dq_config from = {.capacity = 64, .block = 8, .reclaim = reclaim};
+    size_t most = 0;
     reclaim_register_thread();
-    for (size_t n = 0; n < 40; n++) {
-        for (size_t max = 1; max < 25; max++) {
-            struct dq *victim = create(ops, 64, reclaim), *thief = create(ops, 2, reclaim);
+    for (size_t i = 0; i < sizeof capacities / sizeof *capacities; i++) {
+        struct dq_config to = {.capacity = capacities[i], .block = 2, .reclaim = reclaim};
+        for (size_t n = 0; n < 40; n++) {
+            for (size_t max = 1; max < 25; max++) {
+                size_t moved = steal_once(ops, &from, &to, n, max);
+                most = moved > most ? moved : most;
+            }
+        }
+    }
+    CHECK(most > 1);
+    reclaim_unregister_thread();
+    reclaim_destroy(reclaim);
+}
+
+/* Every number of items, every limit: what the owner gives away when its deque is full. */
+static void takes_the_oldest(size_t variant) {
+    const struct dq_ops *ops = implementations[variant];
+    struct reclaim *reclaim = create_reclaim();
+    struct dq_config config = {.capacity = 32, .block = 4, .reclaim = reclaim};
+    size_t most = 0;
+    reclaim_register_thread();
+    for (size_t n = 0; n <= 32; n++) {
+        for (size_t max = 1; max <= BATCH_MAX; max++) {
             struct item *items = create_items(n + 1);
-            struct sy_node *node = NULL;
-            size_t moved = 99, half = n - n / 2;
+            struct solo s = solo_begin(ops, &config, items, n + 1);
             for (size_t i = 0; i < n; i++) {
-                CHECK(push_item(ops, victim, items, i));
+                CHECK(solo_push(&s, i));
             }
-            enum dq_status status = ops->steal(victim, thief, max, &node, &moved);
-            CHECK_EQ(status, n ? DQ_OK : DQ_EMPTY);
-            CHECK(moved <= max && moved <= half && (moved > 0) == (n > 0));
-            CHECK(ops->bounded || moved == (half < max ? half : max));
-            CHECK_EQ(ops->length(victim), n - moved);
-            CHECK_EQ(ops->length(thief), moved ? moved - 1 : 0);
-            CHECK(moved == 0 || take_item(items, node) == 0);
-            for (size_t i = 1; i < moved; i++) {
-                size_t one;
-                CHECK_EQ(ops->steal(thief, NULL, 1, &node, &one), DQ_OK);
-                CHECK_EQ(take_item(items, node), i);
-            }
-            ops->destroy(victim);
-            ops->destroy(thief);
+            size_t taken = solo_take_oldest(&s, max);
+            most = taken > most ? taken : most;
+            solo_look(&s);
+            CHECK(solo_push(&s, n) || taken == 0);
+            solo_drain(&s);
+            solo_end(&s);
             free(items);
         }
     }
+    CHECK(most > 1);
     reclaim_unregister_thread();
     reclaim_destroy(reclaim);
 }
 
-/* Popping what is empty must leave the indices as they were. */
-static void empty_pop(size_t variant) {
+/* Who pushes on without end can be robbed, whatever is withheld; and a thief's deque is full of what is no longer. */
+static void thieves_get_their_share(size_t variant) {
     const struct dq_ops *ops = implementations[variant];
     struct reclaim *reclaim = create_reclaim();
-    struct dq *deque = create(ops, 2, reclaim);
-    struct item *items = create_items(100);
-    struct sy_node *node = NULL;
-    size_t moved;
+    struct dq_config config = {.capacity = 64, .block = 4, .reclaim = reclaim};
+    const size_t count = 1000;
+    struct item *items = create_items(count);
+    struct solo s = solo_begin(ops, &config, items, count);
+    size_t since = 0;
     reclaim_register_thread();
-    for (size_t i = 0; i < 100; i++) {
-        for (size_t k = 0; k < i; k++) {
-            CHECK_EQ(ops->pop(deque, &node), DQ_EMPTY);
-            CHECK_EQ(ops->steal(deque, NULL, 1, &node, &moved), DQ_EMPTY);
-            CHECK(ops->is_empty(deque));
-        }
-        CHECK(push_item(ops, deque, items, i));
-        CHECK_EQ(ops->length(deque), 1);
-        CHECK_EQ(i % 2 ? ops->pop(deque, &node) : ops->steal(deque, NULL, 1, &node, &moved), DQ_OK);
-        CHECK_EQ(take_item(items, node), i);
+    for (size_t i = 0; i < count; i++) {
+        CHECK(solo_push(&s, i));
+        since = solo_rob(&s, NULL, 1) ? 0 : since + 1;
+        CHECK(since <= (ops->withholds ? 3 * config.block : 0));
     }
-    ops->destroy(deque);
+    solo_drain(&s);
+    check_all_taken(items, count);
+    solo_end(&s);
     reclaim_unregister_thread();
     reclaim_destroy(reclaim);
     free(items);
 }
 
-/* Without memory to grow, push refuses and the item stays the caller's; a steal takes only what it has a place for. */
-static void no_memory_to_grow(size_t variant) {
+/* Popping and stealing of what is empty must leave the indices as they were. */
+static void found_empty(size_t variant) {
     const struct dq_ops *ops = implementations[variant];
     struct reclaim *reclaim = create_reclaim();
-    struct dq *victim = create(ops, 8, reclaim), *thief = create(ops, 2, reclaim);
-    struct item *items = create_items(16);
-    struct sy_node *node = NULL;
-    size_t moved;
     reclaim_register_thread();
-    no_memory = true;
-    for (size_t i = 0; i < 8; i++) {
-        CHECK(push_item(ops, victim, items, i));
-    }
-    CHECK(!push_item(ops, victim, items, 8));
-    CHECK_EQ(ops->length(victim), 8);
-    CHECK(push_item(ops, thief, items, 9));
-    CHECK(push_item(ops, thief, items, 10));
-    CHECK_EQ(ops->steal(victim, thief, 4, &node, &moved), DQ_OK);
-    CHECK_EQ(moved, 1);
-    take_item(items, node);
-    no_memory = false;
-    CHECK(push_item(ops, victim, items, 8));
-    CHECK(push_item(ops, victim, items, 11) || ops->bounded);
-    for (size_t left = ops->length(victim); left > 0; left--) {
-        CHECK_EQ(ops->pop(victim, &node), DQ_OK);
-        take_item(items, node);
-    }
-    CHECK_EQ(ops->pop(victim, &node), DQ_EMPTY);
-    CHECK_EQ(ops->length(thief), 2);
-    ops->destroy(victim);
-    ops->destroy(thief);
-    reclaim_unregister_thread();
-    reclaim_destroy(reclaim);
-    free(items);
-}
-
-/* The leak check of AddressSanitizer sees what destroy forgets. */
-static void destroyed_with_items_left(size_t variant) {
-    const struct dq_ops *ops = implementations[variant];
-    struct reclaim *reclaim = create_reclaim();
-    for (size_t n = 0; n < 300; n += 23) {
-        struct dq *deque = create(ops, 2, reclaim);
-        struct item *items = create_items(n + 1);
-        for (size_t i = 0; i < n; i++) {
-            CHECK(push_item(ops, deque, items, i) || ops->bounded);
+    for (size_t i = 0; i < SHAPES; i++) {
+        struct dq_config config = shape(i, reclaim);
+        struct item *items = create_items(100);
+        struct solo s = solo_begin(ops, &config, items, 100);
+        for (size_t k = 0; k < 100; k++) {
+            for (size_t n = 0; n < k; n++) {
+                expect_empty(ops, s.deque);
+            }
+            CHECK(solo_push(&s, k));
+            solo_look(&s);
+            CHECK(k % 3 == 0   ? solo_pop(&s)
+                  : k % 3 == 1 ? solo_take_oldest(&s, 1)
+                               : solo_rob(&s, NULL, 1) || solo_pop(&s));
         }
-        ops->destroy(deque);
+        check_all_taken(items, 100);
+        solo_end(&s);
         free(items);
     }
+    reclaim_unregister_thread();
     reclaim_destroy(reclaim);
 }
 
 static const struct check_test tests[] = {
-    {"capacity_is_checked", capacity_is_checked},
+    {"sizes_are_checked", sizes_are_checked},
     {"alone", alone},
+    {"filled_and_drained", filled_and_drained},
     {"steals_half", steals_half},
-    {"empty_pop", empty_pop},
-    {"no_memory_to_grow", no_memory_to_grow},
-    {"destroyed_with_items_left", destroyed_with_items_left},
+    {"takes_the_oldest", takes_the_oldest},
+    {"thieves_get_their_share", thieves_get_their_share},
+    {"found_empty", found_empty},
 };
 
-static const struct check_suite suite = {
-    .title = "suite_dq_alone",
-    .tests = tests,
-    .test_count = sizeof tests / sizeof *tests,
-    .variant_count = IMPLEMENTATIONS,
-    .variant_name = variant_name,
-};
+static const struct check_suite suite = DQ_SUITE("suite_dq_alone");
 
 int main(int argc, char **argv) {
     return check_main(&suite, argc, argv);

@@ -1,0 +1,292 @@
+/* Runs of deques that their suites put to many shapes: one thread against a model, and an owner who is robbed. */
+#ifndef STEALYARD_STRESS_DQ_RUNS_H
+#define STEALYARD_STRESS_DQ_RUNS_H
+
+#include "queues/gq_mutex.h"
+#include "stress/dq_items.h"
+#include "stress/threads.h"
+
+#define BATCH_MAX 40 /* items of one take_oldest */
+
+/* A deque and its model: inside[low .. high), modulo `limit`, are the indices of the items inside, oldest first. */
+struct solo {
+    const struct dq_ops *ops;
+    const struct dq_config *config;
+    struct dq *deque;
+    struct item *items;
+    size_t *inside, limit, low, high; /* never more than `limit` inside */
+};
+
+static inline struct solo solo_begin(const struct dq_ops *ops, const struct dq_config *config, struct item *items,
+                                     size_t limit) {
+    struct solo s = {.ops = ops, .config = config, .items = items, .limit = limit};
+    s.inside = calloc(limit, sizeof *s.inside);
+    CHECK(s.inside != NULL);
+    s.deque = create_as(ops, config);
+    return s;
+}
+
+static inline void solo_end(struct solo *s) {
+    s->ops->destroy(s->deque);
+    free(s->inside);
+}
+
+static inline size_t solo_length(const struct solo *s) {
+    return s->high - s->low;
+}
+
+/* The owner's answers are exact while nobody steals. */
+static inline void solo_look(const struct solo *s) {
+    CHECK_EQ(s->ops->length(s->deque), solo_length(s));
+    CHECK_EQ(s->ops->is_empty(s->deque), solo_length(s) == 0);
+}
+
+/*
+ * Full is a bounded deque with as many items as it has room for. A block from which something was taken may be of use
+ * again only when all is, hence the two blocks: at the oldest end and at the newest.
+ */
+static inline bool solo_may_be_full(const struct solo *s) {
+    size_t slack = s->config->block ? 2 * s->config->block : s->config->capacity;
+    return s->ops->bounded && solo_length(s) > 0 && solo_length(s) + slack >= s->config->capacity;
+}
+
+static inline bool solo_push(struct solo *s, size_t index) {
+    bool pushed = push_item(s->ops, s->deque, s->items, index);
+    CHECK(pushed || solo_may_be_full(s));
+    if (pushed) {
+        CHECK(solo_length(s) < s->limit);
+        s->inside[s->high++ % s->limit] = index;
+    }
+    return pushed;
+}
+
+/* Returns whether there was something to pop. */
+static inline bool solo_pop(struct solo *s) {
+    struct sy_node *node = NULL;
+    enum dq_status status = s->ops->pop(s->deque, &node);
+    CHECK_EQ(status, solo_length(s) ? DQ_OK : DQ_EMPTY);
+    if (status == DQ_OK) {
+        size_t expected = s->ops->order == DQ_LIFO ? --s->high : s->low++;
+        CHECK_EQ(take_item(s->items, node), s->inside[expected % s->limit]);
+    }
+    return status == DQ_OK;
+}
+
+static inline size_t solo_take_oldest(struct solo *s, size_t max) {
+    struct sy_node *batch[BATCH_MAX];
+    size_t length = solo_length(s), half = length - length / 2;
+    size_t n = dq_take_oldest(s->ops, s->deque, batch, max);
+    CHECK(n <= max && n <= half);
+    CHECK(n > 0 || length == 0 || (s->ops->withholds && !s->ops->take_oldest));
+    for (size_t i = 0; i < n; i++) {
+        CHECK_EQ(take_item(s->items, batch[i]), s->inside[s->low++ % s->limit]);
+    }
+    return n;
+}
+
+/* A theft of up to `max` items, to `thief` (NULL: one item, to nobody's deque). Returns how many were moved. */
+static inline size_t solo_rob(struct solo *victim, struct solo *thief, size_t max) {
+    size_t length = solo_length(victim), half = length - length / 2, moved = 99;
+    struct sy_node *node = NULL;
+    enum dq_status status = victim->ops->steal(victim->deque, thief ? thief->deque : NULL, max, &node, &moved);
+    CHECK(may_say(victim->ops, status, length));
+    CHECK_EQ(moved > 0, status == DQ_OK);
+    CHECK(moved <= max && moved <= half && (thief || moved <= 1));
+    if (moved > 0) {
+        CHECK_EQ(take_item(victim->items, node), victim->inside[victim->low++ % victim->limit]);
+    }
+    for (size_t i = 1; i < moved; i++) {
+        thief->inside[thief->high++ % thief->limit] = victim->inside[victim->low++ % victim->limit];
+    }
+    return moved;
+}
+
+/* To the last item, by pops. */
+static inline void solo_drain(struct solo *s) {
+    while (solo_pop(s)) {
+    }
+    expect_empty(s->ops, s->deque);
+}
+
+/* `count` items in random operations of one thread on two deques, which steal from each other. */
+static inline void run_solo(const struct dq_ops *ops, const struct dq_config *config, size_t count) {
+    struct item *items = create_items(count);
+    struct solo both[2] = {solo_begin(ops, config, items, count), solo_begin(ops, config, items, count)};
+    uint64_t random = check_seed();
+    reclaim_register_thread();
+    for (size_t next = 0; next < count;) {
+        struct solo *s = &both[check_random(&random) % 2], *other = s == both ? &both[1] : both;
+        size_t n = check_random(&random) % 12;
+        n *= check_random(&random) % 32 == 0 ? 20 : 1;
+        while (n-- > 0 && next < count && solo_push(s, next)) {
+            next++;
+        }
+        solo_look(s);
+        for (n = check_random(&random) % 12; n > 0 && solo_pop(s); n--) {
+        }
+        for (n = check_random(&random) % 4; n > 0; n--) {
+            solo_rob(s, check_random(&random) % 3 ? other : NULL, 1 + check_random(&random) % 20);
+            solo_look(s);
+        }
+        solo_look(other);
+        if (check_random(&random) % 8 == 0) {
+            solo_take_oldest(s, 1 + check_random(&random) % BATCH_MAX);
+        }
+        reclaim_quiescent();
+    }
+    for (size_t i = 0; i < 2; i++) {
+        solo_drain(&both[i]);
+        solo_end(&both[i]);
+    }
+    reclaim_unregister_thread();
+    check_all_taken(items, count);
+    free(items);
+}
+
+/*
+ * An owner (member 0) who pushes and pops in bursts, and thieves who steal one at a time. With a global queue, what the
+ * deque has no room for goes there, as the executor sends it, and everybody takes from it.
+ */
+struct robbery {
+    const struct dq_ops *ops;
+    size_t thieves, count, burst; /* items in all, and at most at once */
+    bool overflows;
+    struct dq *deque; /* from here on: by run_robbery */
+    struct gq *global;
+    struct item *items;
+    size_t *pushed, pushed_count; /* the owner's, of a LIFO deque: what it pushed and has neither popped nor missed */
+    size_t popped_last;           /* the owner's, of a FIFO deque: 1 + the last item that it popped */
+    struct au64 taken, stolen, overflown;
+};
+
+static inline void rob_count(struct robbery *r, struct sy_node *node) {
+    take_item(r->items, node);
+    au64_fetch_add_relaxed(&r->taken, 1);
+}
+
+/* Thieves take the oldest: so of a LIFO deque the owner gets the newest of all, or nothing. */
+static inline bool rob_pop(struct robbery *r) {
+    struct sy_node *node;
+    enum dq_status status = r->ops->pop(r->deque, &node);
+    if (status != DQ_OK) {
+        CHECK_EQ(status, DQ_EMPTY);
+        r->pushed_count = 0;
+        return false;
+    }
+    size_t index = (size_t)((struct item *)(void *)node - r->items);
+    rob_count(r, node);
+    if (r->ops->order == DQ_LIFO) {
+        CHECK(r->pushed_count > 0);
+        CHECK_EQ(index, r->pushed[--r->pushed_count]);
+    } else {
+        CHECK(index >= r->popped_last);
+        r->popped_last = index + 1;
+    }
+    return true;
+}
+
+static inline void rob_overflow(struct robbery *r, size_t index) {
+    struct sy_node *batch[BATCH_MAX + 1];
+    size_t n = dq_take_oldest(r->ops, r->deque, batch, BATCH_MAX), pushed;
+    for (size_t i = 1; i < n; i++) {
+        CHECK(batch[i - 1] < batch[i]); /* the items stand in an array in the order in which they are pushed */
+    }
+    batch[n++] = dirty(&r->items[index]);
+    CHECK_EQ(gq_mutex_push_batch(r->global, batch, n, &pushed), GQ_OK);
+    au64_fetch_add_relaxed(&r->overflown, n);
+}
+
+static inline bool rob_push(struct robbery *r, size_t index) {
+    if (push_item(r->ops, r->deque, r->items, index)) {
+        r->pushed[r->pushed_count++] = index;
+        return true;
+    }
+    CHECK(r->ops->bounded);
+    if (r->overflows) {
+        rob_overflow(r, index);
+    }
+    return r->overflows;
+}
+
+static inline void rob_globally(struct robbery *r) {
+    struct sy_node *batch[2];
+    size_t got = 0;
+    if (r->overflows && gq_mutex_pop_batch(r->global, batch, 2, &got) == GQ_OK) {
+        for (size_t i = 0; i < got; i++) {
+            rob_count(r, batch[i]);
+        }
+    }
+}
+
+static inline void rob_as_owner(struct robbery *r) {
+    uint64_t random = check_seed();
+    for (size_t next = 0; next < r->count;) {
+        size_t pushes = 1 + check_random(&random) % r->burst, pops = check_random(&random) % (r->burst + 1);
+        while (pushes-- > 0 && next < r->count && rob_push(r, next)) {
+            next++;
+        }
+        while (pops-- > 0 && rob_pop(r)) {
+        }
+        reclaim_quiescent();
+    }
+    while (rob_pop(r)) {
+    }
+}
+
+static inline void rob_as_thief(struct robbery *r) {
+    size_t next = 0; /* at least what was pushed after the last item stolen */
+    for (size_t i = 0; au64_load_relaxed(&r->taken) < r->count; i++) {
+        struct sy_node *node;
+        size_t moved;
+        enum dq_status status = r->ops->steal(r->deque, NULL, 1, &node, &moved);
+        CHECK_EQ(moved, status == DQ_OK);
+        if (status == DQ_OK) {
+            size_t index = (size_t)((struct item *)(void *)node - r->items);
+            CHECK(index >= next); /* the oldest first: what one thief gets was pushed in this order */
+            next = index + 1;
+            rob_count(r, node);
+            au64_fetch_add_relaxed(&r->stolen, 1);
+        } else if (status == DQ_EMPTY || r->ops->withholds) {
+            rob_globally(r);
+            reclaim_quiescent();
+            sched_yield();
+        }
+        if (i % 64 == 0) {
+            reclaim_quiescent();
+        }
+    }
+}
+
+static inline void robbery_member(size_t index, void *shared) {
+    struct robbery *r = shared;
+    reclaim_register_thread();
+    if (index == 0) {
+        rob_as_owner(r);
+    } else {
+        rob_as_thief(r);
+    }
+    reclaim_unregister_thread();
+}
+
+/* Returns how many items were stolen. */
+static inline size_t run_robbery(struct robbery r, const struct dq_config *config) {
+    struct gq_config global = {.capacity = GQ_CAPACITY_DEFAULT, .workers = 1};
+    r.items = create_items(r.count);
+    r.pushed = calloc(r.count, sizeof *r.pushed);
+    CHECK(r.pushed != NULL);
+    CHECK_EQ(gq_mutex_create(&r.global, &global), 0);
+    r.deque = create_as(r.ops, config);
+    threads_run(1 + r.thieves, robbery_member, &r);
+    check_all_taken(r.items, r.count);
+    reclaim_register_thread();
+    expect_empty(r.ops, r.deque);
+    reclaim_unregister_thread();
+    CHECK(!r.overflows || au64_load_relaxed(&r.overflown) > 0);
+    r.ops->destroy(r.deque);
+    gq_mutex_destroy(r.global);
+    free(r.pushed);
+    free(r.items);
+    return (size_t)au64_load_relaxed(&r.stolen);
+}
+
+#endif
