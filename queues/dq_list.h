@@ -6,10 +6,14 @@
 #define STEALYARD_QUEUES_DQ_LIST_H
 
 #include "queues/dq_chase_lev.h"
+#include "queues/dq_go_ring.h"
 #include "queues/dq_mutex.h"
+#include "queues/dq_tokio_ring.h"
 
 #define DQ_LIST(DQ)                                                                                                    \
     DQ(dq_chase_lev)                                                                                                   \
-    DQ(dq_mutex)
+    DQ(dq_mutex)                                                                                                       \
+    DQ(dq_tokio_ring)                                                                                                  \
+    DQ(dq_go_ring)
 
 #endif
