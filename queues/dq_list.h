@@ -8,12 +8,14 @@
 #include "queues/dq_chase_lev.h"
 #include "queues/dq_go_ring.h"
 #include "queues/dq_mutex.h"
+#include "queues/dq_st3.h"
 #include "queues/dq_tokio_ring.h"
 
 #define DQ_LIST(DQ)                                                                                                    \
     DQ(dq_chase_lev)                                                                                                   \
     DQ(dq_mutex)                                                                                                       \
     DQ(dq_tokio_ring)                                                                                                  \
-    DQ(dq_go_ring)
+    DQ(dq_go_ring)                                                                                                     \
+    DQ(dq_st3)
 
 #endif
