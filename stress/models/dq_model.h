@@ -5,7 +5,8 @@
  *     genmc --rc11 -- -DSY_MODEL -I. stress/models/dq_<name>.c            (stress/test_models.sh runs it)
  *
  * The owner does what OWNER says, one letter an operation: u pushes, o pops, t takes the oldest. THIEVES threads steal
- * STEALS times each, up to MAX items; with OWN they steal into deques of their own, and pop those empty after each.
+ * STEALS times each, up to MAX items; with OWN they steal into deques of their own, and pop those empty after each; with
+ * ROBBED too the last one steals from the deque of the first, who then may find less there than it brought.
  * PREFILLED items are pushed before the thieves start. What is left is popped at the end. Every item that went in must
  * have come out exactly once, and its contents are plain memory, so that a missing hand-over is a race. With
  * NEVER_EMPTY, for shapes in which more is prefilled than can be taken, no thief and no pop may say "empty", and
@@ -31,6 +32,9 @@
 #endif
 #ifndef OWN
 #define OWN 0
+#endif
+#ifndef ROBBED
+#define ROBBED 0
 #endif
 #ifndef PREFILLED
 #define PREFILLED 0
@@ -142,18 +146,19 @@ static void take_oldest(void) {
 
 static void *thief(void *argument) {
     struct dq *own = owns[(long)argument];
+    struct dq *victim = ROBBED && (long)argument == THIEVES - 1 ? owns[0] : deque;
     for (int i = 0; i < STEALS; i++) {
         struct sy_node *node;
         size_t moved = 0;
-        assert(!NEVER_EMPTY || !ops->is_empty(deque));
-        enum dq_status status = ops->steal(deque, own, MAX, &node, &moved);
+        assert(!NEVER_EMPTY || !ops->is_empty(victim));
+        enum dq_status status = ops->steal(victim, own, MAX, &node, &moved);
         assert((status == DQ_OK) == (moved > 0) && moved <= MAX);
         assert(!NEVER_EMPTY || status != DQ_EMPTY);
         if (status == DQ_OK) {
             take(node);
             for (size_t k = 1; k < moved; k++) {
                 bool found = pop(own);
-                assert(found);
+                assert(found || ROBBED);
             }
         }
     }
