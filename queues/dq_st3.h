@@ -38,7 +38,8 @@
  *        Relaxed when it fails, as [O1]
  *   [T1] claim loads claims: acquire, pairs with [O2] and [T4]: `pushes` is then at least what those knew, so the length
  *        is not negative, and 0 only if nothing was inside when [T3] was written, or later
- *   [T2] claim loads head: relaxed, is only compared. Old values of it match no claim that is not copied
+ *   [T2] claim loads head: acquire, pairs with [T5] of the thief before: its reading of the slots is then before this
+ *        one's [T5], and [P1] needs to see only the last. An old head matches no claim that is not copied
  *   [T3] claim loads pushes: acquire, pairs with [P3]. By [T1] too old never; too new makes [T4] fail or is right
  *   [T4] claim's cas of claims: acq_rel; release pairs with [T1], for what [T3] knew; acquire is for where it fails, as
  *        [T1]
@@ -161,7 +162,7 @@ SY_INLINE enum dq_status dq_st3_pop(struct dq *deque, struct sy_node **out) {
 /* Claims up to half of the items, and at most `max`: *n of them from position *from on. To be let go of. */
 static inline enum dq_status dq_st3_claim(struct dq_st3 *d, size_t max, uint32_t *from, uint32_t *n) {
     uint64_t claims = au64_load_acquire(&d->claims); /* [T1] */
-    uint32_t head = au32_load_relaxed(&d->head);     /* [T2] */
+    uint32_t head = au32_load_acquire(&d->head);     /* [T2] */
     uint64_t wanted;
     do {
         uint32_t claimed = (uint32_t)claims;
