@@ -5,6 +5,8 @@
 #ifndef STEALYARD_QUEUES_DQ_LIST_H
 #define STEALYARD_QUEUES_DQ_LIST_H
 
+#include "queues/dq_bwos.h"
+#include "queues/dq_bwos_fifo.h"
 #include "queues/dq_chase_lev.h"
 #include "queues/dq_go_ring.h"
 #include "queues/dq_mutex.h"
@@ -16,6 +18,8 @@
     DQ(dq_mutex)                                                                                                       \
     DQ(dq_tokio_ring)                                                                                                  \
     DQ(dq_go_ring)                                                                                                     \
-    DQ(dq_st3)
+    DQ(dq_st3)                                                                                                         \
+    DQ(dq_bwos)                                                                                                        \
+    DQ(dq_bwos_fifo)
 
 #endif
