@@ -19,6 +19,7 @@
  *
  * Test builds, chosen with -D and never part of a release:
  *   SY_ATOMICS_YIELD    a random delay before some accesses, so that rare interleavings become common
+ *   SY_ATOMICS_STEP     calls the program's atomics_step() before each access, where other operations may be put between
  *   SY_ATOMICS_COUNT    counts loads, stores, read-modify-writes and fences per thread (struct atomics_count)
  *   SY_ATOMICS_WEAKEN   every order becomes relaxed: a suite that claims to see wrong orders must fail in this build
  */
@@ -82,6 +83,9 @@ struct atomics_count {
 #if defined(SY_ATOMICS_COUNT)
 __attribute__((weak)) SY_THREAD_LOCAL struct atomics_count atomics_counted;
 #endif
+#if defined(SY_ATOMICS_STEP)
+static void atomics_step(void);
+#endif
 #if defined(SY_ATOMICS_YIELD)
 __attribute__((weak)) SY_THREAD_LOCAL uint64_t atomics_random;
 
@@ -104,6 +108,9 @@ SY_INLINE void atomics_delay(void) {
 SY_INLINE void atomics_hook(enum atomics_kind kind) {
 #if defined(SY_ATOMICS_COUNT)
     atomics_counted.of[kind]++;
+#endif
+#if defined(SY_ATOMICS_STEP)
+    atomics_step();
 #endif
 #if defined(SY_ATOMICS_YIELD)
     atomics_delay();

@@ -11,11 +11,11 @@
  * | take_oldest | the owner; NULL: see dq_take_oldest  | up to half of the items, at least one and at most `max`, the   |
  * |             |                                      | oldest, in their order; returns how many. 0: it is empty, or   |
  * |             |                                      | thieves were there first                                       |
- * | steal       | any thread that is registered with   | DQ_OK: `*out` is the oldest item, to be run; up to half of the |
- * |             | reclaim.h (the owner too, with no    | victim's items, and at most `max` with `*out`, left it, the    |
- * |             | thief deque)                         | rest now in `thief` (the caller's own deque; NULL: only        |
+ * | steal       | any thread that is registered with   | DQ_OK: `*out` is the oldest item, to be run; *moved items, up  |
+ * |             | reclaim.h (the owner too, with no    | to half of the victim's and at most `max`, left it, all but    |
+ * |             | thief deque)                         | `*out` for `thief` (the caller's own deque; NULL: only         |
  * |             |                                      | `*out`). DQ_EMPTY, or DQ_RETRY: lost a race to another taker,  |
- * |             |                                      | or to an owner who is in the middle of an operation            |
+ * |             |                                      | or to an owner who is in the middle of an operation; *moved: 0 |
  * | is_empty    | any thread                           | conservative towards "not empty" only for the owner; a hint    |
  * |             |                                      | to others unless a full barrier stands before it, then never   |
  * |             |                                      | "empty" after a push that is before the barrier in its order   |
@@ -25,7 +25,8 @@
  * at some moment of the operation no item was inside, or that each was already on its way to somebody.
  *
  * A deque that `withholds` keeps some items from thieves until the owner's next operations: steal says DQ_RETRY as long
- * as all that is inside is kept so, and a thief that waits for it waits for the owner.
+ * as all that is inside is kept so, and a thief that waits for it waits for the owner. If it keeps the oldest ones (its
+ * owner's pop takes those), a thief gets the oldest of the others.
  */
 #ifndef STEALYARD_QUEUES_DQ_H
 #define STEALYARD_QUEUES_DQ_H
@@ -36,7 +37,7 @@
 
 enum dq_status { DQ_OK, DQ_EMPTY, DQ_FULL, DQ_RETRY };
 
-/* In which order the owner's pop gives items back; thieves always take the oldest first. */
+/* In which order the owner's pop gives items back; thieves always take the oldest first (that is not withheld). */
 enum dq_order { DQ_LIFO, DQ_FIFO };
 
 struct dq;      /* whatever the implementation makes of it */

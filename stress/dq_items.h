@@ -62,6 +62,11 @@ static inline void check_all_taken(const struct item *items, size_t n) {
     }
 }
 
+/* What is kept from thieves may be older than what they get: at the end where a FIFO deque's owner pops. */
+static inline bool skips_kept(const struct dq_ops *ops) {
+    return ops->withholds && ops->order == DQ_FIFO;
+}
+
 /* With nobody else at work: what a thief may say of a deque with `length` items. */
 static inline bool may_say(const struct dq_ops *ops, enum dq_status status, size_t length) {
     if (length == 0) {

@@ -41,13 +41,9 @@ static inline void solo_look(const struct solo *s) {
     CHECK_EQ(s->ops->is_empty(s->deque), solo_length(s) == 0);
 }
 
-/*
- * Full is a bounded deque with as many items as it has room for. A block from which something was taken may be of use
- * again only when all is, hence the two blocks: at the oldest end and at the newest.
- */
+/* While nobody is in the middle of a theft, all of the room is to be had. */
 static inline bool solo_may_be_full(const struct solo *s) {
-    size_t slack = s->config->block ? 2 * s->config->block : s->config->capacity;
-    return s->ops->bounded && solo_length(s) > 0 && solo_length(s) + slack >= s->config->capacity;
+    return s->ops->bounded && solo_length(s) >= s->config->capacity;
 }
 
 static inline bool solo_push(struct solo *s, size_t index) {
@@ -84,6 +80,25 @@ static inline size_t solo_take_oldest(struct solo *s, size_t max) {
     return n;
 }
 
+/* Where the oldest item that thieves get stands: behind those that are kept from them, of which a FIFO deque's are old. */
+static inline size_t solo_place(const struct solo *s, size_t index) {
+    size_t place = s->low;
+    while (skips_kept(s->ops) && place + 1 < s->high && s->inside[place % s->limit] != index) {
+        place++;
+    }
+    return place;
+}
+
+/* The one at `place` is inside no more. */
+static inline size_t solo_remove(struct solo *s, size_t place) {
+    size_t index = s->inside[place % s->limit];
+    for (; place > s->low; place--) {
+        s->inside[place % s->limit] = s->inside[(place - 1) % s->limit];
+    }
+    s->low++;
+    return index;
+}
+
 /* A theft of up to `max` items, to `thief` (NULL: one item, to nobody's deque). Returns how many were moved. */
 static inline size_t solo_rob(struct solo *victim, struct solo *thief, size_t max) {
     size_t length = solo_length(victim), half = length - length / 2, moved = 99;
@@ -93,10 +108,12 @@ static inline size_t solo_rob(struct solo *victim, struct solo *thief, size_t ma
     CHECK_EQ(moved > 0, status == DQ_OK);
     CHECK(moved <= max && moved <= half && (thief || moved <= 1));
     if (moved > 0) {
-        CHECK_EQ(take_item(victim->items, node), victim->inside[victim->low++ % victim->limit]);
-    }
-    for (size_t i = 1; i < moved; i++) {
-        thief->inside[thief->high++ % thief->limit] = victim->inside[victim->low++ % victim->limit];
+        size_t index = take_item(victim->items, node);
+        size_t place = solo_place(victim, index);
+        CHECK_EQ(index, solo_remove(victim, place));
+        for (size_t i = 1; i < moved; i++) {
+            thief->inside[thief->high++ % thief->limit] = solo_remove(victim, place + i);
+        }
     }
     return moved;
 }

@@ -23,7 +23,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
-enum history_kind { HISTORY_PUSH, HISTORY_POP, HISTORY_EMPTY };
+enum history_kind { HISTORY_PUSH, HISTORY_POP, HISTORY_EMPTY, HISTORY_STEAL }; /* HISTORY_STEAL: of deques only */
 
 /*
  * Moments come from one counter that every thread increments: all different, at least 1. The events of one batch have
