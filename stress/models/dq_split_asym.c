@@ -1,0 +1,14 @@
+/* The split deque whose private part can be revoked, as shipped, under a model checker: see dq_model.h. */
+#ifndef PATIENCE
+#define PATIENCE 1
+#endif
+#define DQ_SPLIT_ASYM_PATIENCE PATIENCE
+
+#include "dq_model.h"
+
+#include "queues/dq_split_asym.h"
+
+int main(void) {
+    run_model(&dq_split_asym_ops);
+    return 0;
+}
