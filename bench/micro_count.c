@@ -1,6 +1,6 @@
 /*
- * The counting build's counts beyond those of atomics.h: mutexes and allocations, by definitions of the C library's
- * functions that come before its own. The C library's internal locks are not seen; the allocator's own work neither.
+ * The counting build's counts beyond those of atomics.h: mutexes, membarrier(2) and allocations, by definitions of the C
+ * library's functions that come before its own. The C library's internal locks are not seen; the allocator's own work neither.
  * glibc's internal names are used: micro.cmake leaves this build out elsewhere.
  */
 #define _GNU_SOURCE
@@ -11,7 +11,9 @@
 #include <dlfcn.h>
 #include <errno.h>
 #include <pthread.h>
+#include <stdarg.h>
 #include <stdlib.h>
+#include <sys/syscall.h>
 
 static SY_THREAD_LOCAL struct micro_counted own;
 
@@ -68,6 +70,25 @@ int pthread_mutex_lock(pthread_mutex_t *mutex) {
     return ((int (*)(pthread_mutex_t *))lock)(mutex);
 }
 
+/* Six arguments are the most that a system call takes; those that are not there are passed on as they are found. */
+long syscall(long number, ...) {
+    static struct aptr next;
+    long a[6];
+    va_list arguments;
+    void *call = aptr_load_relaxed(&next);
+    if (!call) {
+        call = dlsym(RTLD_NEXT, "syscall");
+        aptr_store_relaxed(&next, call);
+    }
+    va_start(arguments, number);
+    for (size_t i = 0; i < sizeof a / sizeof a[0]; i++) {
+        a[i] = va_arg(arguments, long);
+    }
+    va_end(arguments);
+    own.membarriers += number == __NR_membarrier;
+    return ((long (*)(long, ...))call)(number, a[0], a[1], a[2], a[3], a[4], a[5]);
+}
+
 static struct micro_counted now(void) {
     struct micro_counted counted = own;
     counted.atomics = atomics_counted;
@@ -84,17 +105,19 @@ void micro_counted_pause(struct micro_counted *counted) {
         counted->atomics.of[i] = end.atomics.of[i] - counted->atomics.of[i];
     }
     counted->locks = end.locks - counted->locks;
+    counted->membarriers = end.membarriers - counted->membarriers;
     counted->allocations = end.allocations - counted->allocations;
     counted->allocated_bytes = end.allocated_bytes - counted->allocated_bytes;
 }
 
-void micro_counted_add(const struct micro_counted *counted, struct micro_result *result) {
-    for (size_t i = 0; i < sizeof counted->atomics.of / sizeof counted->atomics.of[0]; i++) {
-        result->atomics.of[i] += counted->atomics.of[i];
+void micro_counted_add(struct micro_counted *sum, const struct micro_counted *counted) {
+    for (size_t i = 0; i < sizeof sum->atomics.of / sizeof sum->atomics.of[0]; i++) {
+        sum->atomics.of[i] += counted->atomics.of[i];
     }
-    result->locks += counted->locks;
-    result->allocations += counted->allocations;
-    result->allocated_bytes += counted->allocated_bytes;
+    sum->locks += counted->locks;
+    sum->membarriers += counted->membarriers;
+    sum->allocations += counted->allocations;
+    sum->allocated_bytes += counted->allocated_bytes;
 }
 
 #endif

@@ -1,25 +1,20 @@
 /*
- * What noise cannot move: atomic operations (queues/atomics.h counts them), mutexes taken, and allocations. All zero
- * but in the counting build (SY_ATOMICS_COUNT), whose times mean nothing.
+ * What noise cannot move: atomic operations (queues/atomics.h counts them), mutexes taken, calls of membarrier(2), and
+ * allocations. All zero but in the counting build (SY_ATOMICS_COUNT), whose times mean nothing.
+ *
+ * A thread counts from micro_counted_start to micro_counted_pause: between them `counted` is as it stood at the start,
+ * after them it is the difference.
  */
 #ifndef STEALYARD_BENCH_MICRO_COUNT_H
 #define STEALYARD_BENCH_MICRO_COUNT_H
 
 #include "bench/micro_driver.h"
 
-/* What a thread did; between start and pause as it stood at start, after it the difference. */
-struct micro_counted {
-    struct atomics_count atomics;
-    uint64_t locks;
-    uint64_t allocations;
-    uint64_t allocated_bytes;
-};
-
 #ifdef SY_ATOMICS_COUNT
 
 void micro_counted_start(struct micro_counted *counted);
 void micro_counted_pause(struct micro_counted *counted);
-void micro_counted_add(const struct micro_counted *counted, struct micro_result *result);
+void micro_counted_add(struct micro_counted *sum, const struct micro_counted *counted);
 
 #else
 
@@ -31,16 +26,11 @@ static inline void micro_counted_pause(struct micro_counted *counted) {
     (void)counted;
 }
 
-static inline void micro_counted_add(const struct micro_counted *counted, struct micro_result *result) {
+static inline void micro_counted_add(struct micro_counted *sum, const struct micro_counted *counted) {
+    (void)sum;
     (void)counted;
-    (void)result;
 }
 
 #endif
-
-static inline void micro_counted_stop(struct micro_counted *counted, struct micro_result *result) {
-    micro_counted_pause(counted);
-    micro_counted_add(counted, result);
-}
 
 #endif

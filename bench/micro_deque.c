@@ -16,11 +16,11 @@ static void destroy(const struct dq_ops *dq, struct micro_deque *d, unsigned thr
     }
 }
 
-/* NULL, or why not. */
-static const char *create(const struct dq_ops *dq, struct micro_deque *d, unsigned threads) {
+/* A deque for each thread. NULL, or why not. */
+static const char *create(const struct dq_ops *dq, struct micro_deque *d, unsigned threads, unsigned pools) {
     struct dq_config config = {.capacity = d->parameters->capacity ? d->parameters->capacity : DQ_CAPACITY_DEFAULT};
     d->deques = calloc(threads, sizeof(struct dq *));
-    if (!micro_items_create(&d->items, 1, threads) || !d->deques || reclaim_create(&d->reclaim) != 0) {
+    if (!micro_items_create(&d->items, pools, threads) || !d->deques || reclaim_create(&d->reclaim) != 0) {
         return "no memory";
     }
     config.reclaim = d->reclaim;
@@ -44,7 +44,7 @@ static const char *drain(const struct dq_ops *dq, struct micro_deque *d, uint64_
     return micro_items_check(&d->items, popped);
 }
 
-static void run_thieves(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+void micro_deque_thieves(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
     const struct micro_deque_bodies *bodies = one->subject;
     struct micro_deque d = {.parameters = &one->parameters};
     struct micro_team team = {.threads = 1 + one->parameters.threads, .leaders = 1, .counts = {true, true}};
@@ -52,7 +52,8 @@ static void run_thieves(const struct micro_case *one, const struct micro_extent 
     team.work_ns = one->parameters.work_ns;
     team.argument = &d;
     team.body = bodies->thieves;
-    result->failure = create(bodies->ops, &d, team.threads);
+    unsigned pools = one->parameters.producers ? one->parameters.producers : MICRO_DEQUE_POOLS;
+    result->failure = create(bodies->ops, &d, team.threads, pools);
     if (!result->failure) {
         micro_run_team(&team, extent, result);
     }
@@ -67,7 +68,7 @@ static void run_alone(const struct micro_case *one, const struct micro_extent *e
                       micro_deque_body *round) {
     const struct micro_deque_bodies *bodies = one->subject;
     struct micro_deque d = {.parameters = &one->parameters};
-    result->failure = create(bodies->ops, &d, 1);
+    result->failure = create(bodies->ops, &d, 1, 1);
     if (!result->failure) {
         reclaim_register_thread();
         micro_run_alone(round, &d, extent, result);
@@ -76,7 +77,7 @@ static void run_alone(const struct micro_case *one, const struct micro_extent *e
     destroy(bodies->ops, &d, 1);
 }
 
-static void run_owner(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+void micro_deque_owner(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
     const struct micro_deque_bodies *bodies = one->subject;
     run_alone(one, extent, result, bodies->owner);
 }
@@ -93,11 +94,28 @@ static void run_empty_steal(const struct micro_case *one, const struct micro_ext
     run_alone(one, extent, result, bodies->empty_steal);
 }
 
+/* The second deque is the thief's. Counts are of the thefts, and leave out what must be pushed and popped for them. */
+static void run_theft(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    const struct micro_deque_bodies *bodies = one->subject;
+    struct micro_deque d = {.parameters = &one->parameters};
+    result->failure = create(bodies->ops, &d, 2, 1);
+    if (!result->failure) {
+        reclaim_register_thread();
+        micro_run_alone(bodies->theft, &d, extent, result);
+        reclaim_unregister_thread();
+        result->counted = d.thefts;
+    }
+    if (!result->failure) {
+        result->failure = micro_items_check(&d.items, d.items.pools[0].pushed);
+    }
+    destroy(bodies->ops, &d, 2);
+}
+
 /* No deque of the run's own: each round makes one. The thread reads nothing of others', so it is not registered. */
 static void run_growth(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
     const struct micro_deque_bodies *bodies = one->subject;
     struct micro_deque d = {.parameters = &one->parameters};
-    result->failure = create(bodies->ops, &d, 1);
+    result->failure = create(bodies->ops, &d, 1, 1);
     if (!result->failure) {
         bodies->ops->destroy(d.deques[0]);
         d.deques[0] = NULL;
@@ -114,7 +132,7 @@ static struct micro_case of(const struct micro_deque_bodies *bodies) {
 static void add_alone(const struct micro_deque_bodies *bodies) {
     static const size_t depths[] = {1, 64, 1024};
     struct micro_case one = of(bodies);
-    one.run = run_owner;
+    one.run = micro_deque_owner;
     for (size_t i = 0; i < sizeof depths / sizeof depths[0]; i++) {
         one.core = depths[i] == 64;
         one.parameters.depth = depths[i];
@@ -130,26 +148,34 @@ static void add_alone(const struct micro_deque_bodies *bodies) {
         one.run = run_growth;
         micro_add(&one, "growth/1");
     }
+    one.run = run_theft;
+    for (size_t batch = 1; batch <= 32; batch *= 32) {
+        one.parameters.batch = batch;
+        micro_add(&one, "theft/batch:%zu", batch);
+    }
 }
 
 static struct micro_case of_thieves(const struct micro_deque_bodies *bodies, unsigned thieves) {
     enum { STEAL_BATCH = 64 }; /* the executor's default */
     struct micro_case one = of(bodies);
-    one.run = run_thieves;
+    one.run = micro_deque_thieves;
     one.parameters = (struct micro_parameters){.threads = thieves, .batch = STEAL_BATCH};
     one.x = thieves + 1;
     return one;
 }
 
-static void add_thieves(const struct micro_deque_bodies *bodies, unsigned thieves, unsigned processors) {
+/* The same with each grain: work for each item. */
+void micro_deque_add_grains(const struct micro_case *thieves, const char *name, unsigned n, unsigned processors) {
+    enum { FEW = 3 }; /* on whatever machine */
     static const unsigned grains_ns[] = {0, 50, 500};
-    struct micro_case one = of_thieves(bodies, thieves);
+    struct micro_case one = *thieves;
     one.axis = "threads";
     for (size_t i = 0; i < sizeof grains_ns / sizeof grains_ns[0]; i++) {
         one.parameters.work_ns = grains_ns[i];
-        one.core = thieves == 1 && i < 2;
-        if (i == 0 || thieves < processors) { /* grains between crowded threads say little */
-            micro_add(&one, "thieves/%u/grain:%u", thieves, grains_ns[i]);
+        one.core = (one.parameters.threads == 1 || one.parameters.threads == FEW) && i < 2;
+        /* Beyond, grains between crowded threads say little. */
+        if (i == 0 || one.parameters.threads <= FEW || one.parameters.threads < processors) {
+            micro_add(&one, "%s/%u/grain:%u", name, n, grains_ns[i]);
         }
     }
 }
@@ -170,7 +196,8 @@ void micro_deque_add(const struct micro_deque_bodies *bodies) {
     unsigned processors = micro_processors();
     add_alone(bodies);
     for (unsigned threads = 2; threads > 0; threads = micro_next_rung(threads, 4 * processors)) {
-        add_thieves(bodies, threads - 1, processors > 1 ? processors : 2);
+        struct micro_case thieves = of_thieves(bodies, threads - 1);
+        micro_deque_add_grains(&thieves, "thieves", threads - 1, processors);
     }
     add_variations(bodies, processors > 2 ? processors - 1 : 1);
 }

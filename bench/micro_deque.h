@@ -1,13 +1,17 @@
 /*
- * What is timed of a deque: the owner alone at several depths, growing, or polling in vain; and an owner with thieves.
- * The loops are written once over an ops struct that is known where they are stamped out, as in micro_queue.h.
+ * What is timed of a deque: the owner alone at several depths, growing, or polling in vain; an owner with thieves; and
+ * one theft after another with nobody in its way. The loops are written once over an ops struct that is known where they
+ * are stamped out, as in micro_queue.h.
  *
- * An operation is an item that came out, by whomever; of the empty polls, a poll. The owner with thieves pushes bursts
- * and pops half of each; a thief takes up to half of what there is into a deque of its own and empties that.
+ * An operation is an item that came out, by whomever; of the empty polls, a poll; of the thefts, a theft. The owner with
+ * thieves pushes bursts and pops half of each; a thief takes up to half of what there is into a deque of its own and
+ * empties that, as a worker of the executor does. An owner who finds the deque full pops on; the executor would move
+ * half of it into the global queue, which is none of the deque's cost.
  */
 #ifndef STEALYARD_BENCH_MICRO_DEQUE_H
 #define STEALYARD_BENCH_MICRO_DEQUE_H
 
+#include "bench/micro_count.h"
 #include "bench/micro_item.h"
 #include "queues/dq.h"
 #include "queues/reclaim.h"
@@ -15,8 +19,11 @@
 struct micro_deque {
     const struct micro_parameters *parameters;
     struct reclaim *reclaim;
-    struct dq **deques;       /* by thread; the owner's is the first */
-    struct micro_items items; /* the owner's pool */
+    struct dq **deques; /* by thread; the owner's is the first */
+    /* Pools: of an owner alone one, of an owner with thieves several, of threads that share nothing one each. */
+    struct micro_items items;
+    unsigned pool;               /* the one that an owner with thieves is at */
+    struct micro_counted thefts; /* what they took by themselves, where it is counted */
 };
 
 typedef void micro_deque_body(void *deque, struct micro_thread *self);
@@ -24,30 +31,38 @@ typedef void micro_deque_body(void *deque, struct micro_thread *self);
 /* The loops of one implementation. */
 struct micro_deque_bodies {
     const struct dq_ops *ops;
-    micro_deque_body *owner, *growth, *empty_pop, *empty_steal; /* one round */
-    micro_deque_body *thieves;                                  /* until the team stops */
+    micro_deque_body *owner, *growth, *empty_pop, *empty_steal, *theft; /* one round */
+    micro_deque_body *thieves;                                          /* until the team stops */
 };
 
 /* Adds the cases of an implementation; `bodies` stays. */
 void micro_deque_add(const struct micro_deque_bodies *bodies);
 
-enum { MICRO_DEQUE_ROUND = 1024, MICRO_DEQUE_BURST = 64 };
+/* Runs, for who has a case of his own; and a case of thieves under a name, with each grain and `n` for its threads. */
+void micro_deque_owner(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result);
+void micro_deque_thieves(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result);
+void micro_deque_add_grains(const struct micro_case *thieves, const char *name, unsigned n, unsigned processors);
 
-/* Pushes up to `n`; returns how many went in. */
-SY_INLINE size_t micro_deque_push(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self, size_t n) {
+enum { MICRO_DEQUE_ROUND = 1024, MICRO_DEQUE_BURST = 64, MICRO_DEQUE_POOLS = 8 };
+
+/* Pushes up to `n` of the pool's next items into the thread's own deque; returns how many went in. */
+SY_INLINE size_t micro_deque_push_from(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self,
+                                       unsigned pool, size_t n) {
+    struct dq *deque = d->deques[self->index];
     size_t pushed = 0;
-    for (; pushed < n; pushed++) {
-        if (micro_pool_ready(&d->items, 0, 1) == 0) {
-            micro_count(&self->held, 1);
-            break;
-        }
-        if (dq->push(d->deques[0], &micro_pool_next(&d->items, 0)->node) != DQ_OK) {
+    for (; pushed < n && micro_pool_ready(&d->items, pool, 1) > 0; pushed++) {
+        if (dq->push(deque, &micro_pool_next(&d->items, pool)->node) != DQ_OK) {
             micro_count(&self->full, 1);
             break;
         }
-        d->items.pools[0].pushed++;
+        d->items.pools[pool].pushed++;
     }
     return pushed;
+}
+
+/* The owner's, where it has one pool. */
+SY_INLINE size_t micro_deque_push(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self, size_t n) {
+    return micro_deque_push_from(dq, d, self, 0, n);
 }
 
 SY_INLINE void micro_deque_take(struct micro_deque *d, struct micro_thread *self, struct sy_node *node) {
@@ -56,9 +71,10 @@ SY_INLINE void micro_deque_take(struct micro_deque *d, struct micro_thread *self
     }
 }
 
-/* Pops up to `n` and works on each; returns how many there were. */
-SY_INLINE size_t micro_deque_pop(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self, size_t n) {
-    struct dq *deque = d->deques[self->index];
+/* Pops up to `n` from the deque of that index and works on each; returns how many there were. */
+SY_INLINE size_t micro_deque_pop_from(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self,
+                                      unsigned index, size_t n) {
+    struct dq *deque = d->deques[index];
     size_t popped = 0;
     struct sy_node *node;
     while (popped < n && dq->pop(deque, &node) == DQ_OK) {
@@ -67,6 +83,11 @@ SY_INLINE size_t micro_deque_pop(const struct dq_ops *dq, struct micro_deque *d,
         micro_work(self);
     }
     return popped;
+}
+
+/* From the thread's own. */
+SY_INLINE size_t micro_deque_pop(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self, size_t n) {
+    return micro_deque_pop_from(dq, d, self, self->index, n);
 }
 
 /* ---- the owner alone ---- */
@@ -136,11 +157,86 @@ SY_INLINE void micro_deque_empty_steal_round(const struct dq_ops *dq, struct mic
     micro_count(&self->operations, MICRO_DEQUE_ROUND);
 }
 
+/* ---- owner and thief in one thread ---- */
+
+/* Of so many pushed so many are stolen. A deque that withholds items may want its owner to go on before it gives any. */
+enum { MICRO_DEQUE_PUSHED = 64, MICRO_DEQUE_STOLEN = 32, MICRO_DEQUE_TURNS = 64 };
+
+/* steal, not inlined: callgrind counts by function. */
+typedef enum dq_status micro_deque_steal(struct dq *victim, struct dq *thief, size_t max, struct sy_node **out,
+                                         size_t *moved);
+
+/* Steals up to `n` into the other deque and pops them; returns how many it were. Only what steal does is counted. */
+SY_INLINE size_t micro_deque_steal_alone(const struct dq_ops *dq, micro_deque_steal *steal, struct micro_deque *d,
+                                         struct micro_thread *self, size_t n) {
+    struct sy_node *node;
+    struct micro_counted now;
+    size_t moved = 0;
+    micro_counted_start(&now);
+    enum dq_status status = steal(d->deques[0], d->deques[1], n, &node, &moved);
+    micro_counted_pause(&now);
+    micro_counted_add(&d->thefts, &now);
+    if (status != DQ_OK) {
+        self->failure = status == DQ_EMPTY ? "a deque with items is empty" : self->failure;
+        micro_count(&self->retry, 1);
+        return 0;
+    }
+    micro_deque_take(d, self, node);
+    if (1 + micro_deque_pop_from(dq, d, self, 1, SIZE_MAX) != moved || moved > n) {
+        self->failure = "a theft moved more items than it may, or another number than it said";
+    }
+    micro_count(&self->operations, 1);
+    micro_count(&self->stolen, moved);
+    return moved;
+}
+
+/* The owner pushes, the thief steals, the owner pops what is left. */
+SY_INLINE void micro_deque_theft_round(const struct dq_ops *dq, micro_deque_steal *steal, struct micro_deque *d,
+                                       struct micro_thread *self) {
+    for (size_t done = 0; done < MICRO_DEQUE_ROUND && !self->failure; done += MICRO_DEQUE_PUSHED) {
+        size_t pushed = micro_deque_push(dq, d, self, MICRO_DEQUE_PUSHED), stolen = 0;
+        for (unsigned turns = 0; stolen < MICRO_DEQUE_STOLEN && turns < MICRO_DEQUE_TURNS; turns++) {
+            size_t moved = micro_deque_steal_alone(dq, steal, d, self, d->parameters->batch);
+            stolen += moved;
+            if (moved == 0) {
+                pushed -= micro_deque_pop_from(dq, d, self, 0, 1);
+                pushed += micro_deque_push(dq, d, self, 1);
+            }
+        }
+        size_t left = micro_deque_pop_from(dq, d, self, 0, SIZE_MAX);
+        if (self->failure) {
+            return;
+        }
+        if (stolen == 0) {
+            self->failure = "a theft that nobody disturbs fails for ever";
+        } else if (pushed < MICRO_DEQUE_PUSHED) {
+            self->failure = "the deque has no room";
+        } else if (stolen + left != pushed) {
+            self->failure = "another number of items came out than was pushed";
+        }
+    }
+}
+
 /* ---- with thieves ---- */
+
+/*
+ * The pool that the owner goes on with: the one that it is at, or the next that has something. One alone would do if
+ * nobody ever lost its processor: who does keeps what he stole, and a half of which one item is out cannot be entered.
+ */
+SY_INLINE unsigned micro_deque_pool(struct micro_deque *d, struct micro_thread *self) {
+    for (unsigned i = 0; i < d->items.pools_n; i++) {
+        if (micro_pool_ready(&d->items, d->pool, 1) > 0) {
+            return d->pool;
+        }
+        d->pool = (d->pool + 1) % d->items.pools_n;
+    }
+    micro_count(&self->held, 1);
+    return d->pool;
+}
 
 SY_INLINE void micro_deque_own(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
     while (micro_goes_on(self)) {
-        size_t pushed = micro_deque_push(dq, d, self, MICRO_DEQUE_BURST);
+        size_t pushed = micro_deque_push_from(dq, d, self, micro_deque_pool(d, self), MICRO_DEQUE_BURST);
         size_t popped = micro_deque_pop(dq, d, self, MICRO_DEQUE_BURST / 2);
         micro_count(&self->operations, popped);
         if (pushed + popped == 0) {
@@ -196,10 +292,17 @@ SY_INLINE void micro_deque_contest(const struct dq_ops *dq, struct micro_deque *
     static void name##_empty_steal(void *d, struct micro_thread *self) {                                               \
         micro_deque_empty_steal_round(&name##_ops, (struct micro_deque *)d, self);                                     \
     }                                                                                                                  \
+    static __attribute__((noinline)) enum dq_status name##_steal_alone(                                                \
+        struct dq *victim, struct dq *thief, size_t max, struct sy_node **out, size_t *moved) {                        \
+        return name##_ops.steal(victim, thief, max, out, moved);                                                       \
+    }                                                                                                                  \
+    static void name##_theft(void *d, struct micro_thread *self) {                                                     \
+        micro_deque_theft_round(&name##_ops, name##_steal_alone, (struct micro_deque *)d, self);                       \
+    }                                                                                                                  \
     static void name##_thieves(void *d, struct micro_thread *self) {                                                   \
         micro_deque_contest(&name##_ops, (struct micro_deque *)d, self);                                               \
     }                                                                                                                  \
-    static const struct micro_deque_bodies name##_bodies = {&name##_ops,      name##_owner,       name##_growth,       \
-                                                            name##_empty_pop, name##_empty_steal, name##_thieves};
+    static const struct micro_deque_bodies name##_bodies = {                                                           \
+        &name##_ops, name##_owner, name##_growth, name##_empty_pop, name##_empty_steal, name##_theft, name##_thieves};
 
 #endif

@@ -8,7 +8,6 @@
 #include <time.h>
 
 #include "bench/micro_count.h"
-#include "bench/micro_work.h"
 
 /* The share of the window that the threads get to warm up. */
 enum { WARM_SHARE = 8 };
@@ -52,10 +51,6 @@ void micro_pause(struct micro_thread *self) {
     }
 }
 
-void micro_work(struct micro_thread *self) {
-    micro_spin(self->team->work_turns, &self->random);
-}
-
 /* ---- one thread ---- */
 
 static void add_counters(const struct micro_thread *thread, struct micro_result *result) {
@@ -80,7 +75,8 @@ void micro_run_alone(void (*round)(void *argument, struct micro_thread *self), v
         now_ns = micro_now_ns();
     } while (!self.failure && (extent->operations ? au64_load_relaxed(&self.operations) < extent->operations
                                                   : now_ns - start_ns < extent->window_ns));
-    micro_counted_stop(&counted, result);
+    micro_counted_pause(&counted);
+    micro_counted_add(&result->counted, &counted);
     result->seconds = (double)(now_ns - start_ns) * 1e-9;
     result->failure = self.failure;
     result->fairness = -1;
@@ -205,7 +201,7 @@ static void member_join(struct micro_team *team, struct member *member, struct m
     if (member->own.latency && result->latency) {
         latency_add(result->latency, member->own.latency);
     }
-    micro_counted_add(&member->counted, result);
+    micro_counted_add(&result->counted, &member->counted);
     if (team->counts[member->own.role]) {
         result->all_operations += au64_load_relaxed(&member->own.operations);
     }

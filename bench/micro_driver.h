@@ -19,6 +19,7 @@
 #define STEALYARD_BENCH_MICRO_DRIVER_H
 
 #include "bench/latency.h"
+#include "bench/micro_work.h"
 #include "queues/atomics.h"
 
 #ifdef __cplusplus
@@ -26,6 +27,15 @@ extern "C" {
 #endif
 
 /* ---- what came of a run ---- */
+
+/* What is counted in the counting build (micro_count.h). */
+struct micro_counted {
+    struct atomics_count atomics;
+    uint64_t locks; /* mutexes taken */
+    uint64_t membarriers;
+    uint64_t allocations;
+    uint64_t allocated_bytes;
+};
 
 struct micro_result {
     double seconds;      /* of the window */
@@ -38,10 +48,7 @@ struct micro_result {
     double fairness; /* the slowest thread's operations ÷ the fastest's, of those that do the same; -1: unknown */
     struct latency *latency; /* the caller's; a case that takes latencies adds them */
     uint64_t all_operations; /* in and out of the window; what the counting build divides the rest of this by */
-    struct atomics_count atomics;
-    uint64_t locks; /* mutexes taken */
-    uint64_t allocations;
-    uint64_t allocated_bytes;
+    struct micro_counted counted;
     const char *failure; /* what was found wrong; NULL: nothing */
 };
 
@@ -169,7 +176,11 @@ SY_INLINE void micro_count(struct au64 *counter, uint64_t n) {
 void micro_pause(struct micro_thread *self);
 
 /* Works for team->work_ns on average (half to one and a half of it at random), without a look at the clock. */
-void micro_work(struct micro_thread *self);
+SY_INLINE void micro_work(struct micro_thread *self) {
+    if (self->team->work_turns > 0) {
+        micro_spin(self->team->work_turns, &self->random);
+    }
+}
 
 /* The monotonic clock. */
 uint64_t micro_now_ns(void);

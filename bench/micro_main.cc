@@ -74,11 +74,13 @@ void Report(benchmark::State &state, const micro_result &result) {
 void ReportCounted(benchmark::State &state, const micro_result &result) {
 #ifdef SY_ATOMICS_COUNT
     const double operations = static_cast<double>(result.all_operations);
-    state.counters["rmw"] = static_cast<double>(result.atomics.of[ATOMICS_RMW]) / operations;
-    state.counters["fences"] = static_cast<double>(result.atomics.of[ATOMICS_FENCE]) / operations;
-    state.counters["locks"] = static_cast<double>(result.locks) / operations;
-    state.counters["allocations"] = static_cast<double>(result.allocations) / operations;
-    state.counters["bytes"] = static_cast<double>(result.allocated_bytes) / operations;
+    const micro_counted &counted = result.counted;
+    state.counters["rmw"] = static_cast<double>(counted.atomics.of[ATOMICS_RMW]) / operations;
+    state.counters["fences"] = static_cast<double>(counted.atomics.of[ATOMICS_FENCE]) / operations;
+    state.counters["locks"] = static_cast<double>(counted.locks) / operations;
+    state.counters["membarriers"] = static_cast<double>(counted.membarriers) / operations;
+    state.counters["allocations"] = static_cast<double>(counted.allocations) / operations;
+    state.counters["bytes"] = static_cast<double>(counted.allocated_bytes) / operations;
 #else
     (void)state;
     (void)result;

@@ -1,10 +1,15 @@
 /*
- * A reference row: the loop of queue/pairs/1 over a ring that one thread may use and that synchronises nothing. What is
- * above it in a queue's row is the queue's; the rest is the driver's items, counts and checks.
+ * Reference rows: the loop of queue/pairs/1 over a ring, and those of deque/owner over a stack, that one thread may use
+ * and that synchronise nothing. What is above them in a queue's or deque's row is the structure's; the rest is the
+ * driver's items, counts and checks.
+ *
+ * plain_stacks is what deque/thieves could come down to: as many threads, each with such a stack and items of its own,
+ * push and pop as the owner does and work on each item; nothing is shared, hence nothing waited for.
  */
 #include <errno.h>
 #include <stdlib.h>
 
+#include "bench/micro_deque.h"
 #include "bench/micro_list.h"
 #include "bench/micro_queue.h"
 #include "bench/micro_queue_cases.h"
@@ -61,12 +66,89 @@ static const struct gq_ops plain_ops = {.name = "plain",
 
 MICRO_QUEUE_STAMP(plain, false)
 
+/* ---- the stack ---- */
+
+struct stack {
+    size_t length;
+    struct sy_node *slots[DQ_CAPACITY_DEFAULT];
+};
+
+static struct stack *stack_of(struct dq *deque) {
+    return (struct stack *)(void *)deque;
+}
+
+static int stack_create(struct dq **out, const struct dq_config *config) {
+    (void)config;
+    *out = (struct dq *)calloc(1, sizeof(struct stack));
+    return *out ? 0 : -ENOMEM;
+}
+
+static void stack_destroy(struct dq *deque) {
+    free(deque);
+}
+
+SY_INLINE enum dq_status stack_push(struct dq *deque, struct sy_node *item) {
+    struct stack *s = stack_of(deque);
+    if (s->length == DQ_CAPACITY_DEFAULT) {
+        return DQ_FULL;
+    }
+    s->slots[s->length++] = item;
+    return DQ_OK;
+}
+
+SY_INLINE enum dq_status stack_pop(struct dq *deque, struct sy_node **out) {
+    struct stack *s = stack_of(deque);
+    if (s->length == 0) {
+        return DQ_EMPTY;
+    }
+    *out = s->slots[--s->length];
+    return DQ_OK;
+}
+
+static const struct dq_ops stack_ops = {.name = "stack",
+                                        .order = DQ_LIFO,
+                                        .bounded = true,
+                                        .create = stack_create,
+                                        .destroy = stack_destroy,
+                                        .push = stack_push,
+                                        .pop = stack_pop};
+
+static void stack_owner(void *d, struct micro_thread *self) {
+    micro_deque_owner_round(&stack_ops, (struct micro_deque *)d, self);
+}
+
+/* Each thread is an owner whom nobody robs. */
+static void stack_alone(void *deque, struct micro_thread *self) {
+    struct micro_deque *d = deque;
+    while (micro_goes_on(self)) {
+        micro_deque_push_from(&stack_ops, d, self, self->index, MICRO_DEQUE_BURST);
+        micro_count(&self->operations, micro_deque_pop(&stack_ops, d, self, SIZE_MAX));
+    }
+}
+
+static const struct micro_deque_bodies stack_bodies = {.ops = &stack_ops, .owner = stack_owner, .thieves = stack_alone};
+
+static void add_stack(struct micro_case one) {
+    unsigned processors = micro_processors();
+    one.subject = &stack_bodies;
+    one.run = micro_deque_owner;
+    for (size_t depth = 1; depth <= 64; depth *= 64) {
+        one.parameters = (struct micro_parameters){.depth = depth};
+        micro_add(&one, "plain_stack/%zu", depth);
+    }
+    one.run = micro_deque_thieves;
+    for (unsigned threads = 2; threads > 0; threads = micro_next_rung(threads, 4 * processors)) {
+        one.parameters = (struct micro_parameters){.threads = threads - 1, .producers = threads};
+        one.x = threads;
+        micro_deque_add_grains(&one, "plain_stacks", threads, processors);
+    }
+}
+
 void micro_plain_add(void) {
-    const struct micro_case one = {.part = "reference",
-                                   .core = true,
-                                   .measures = "duration",
-                                   .run = micro_queue_burst,
-                                   .subject = &plain_bodies,
-                                   .parameters = {.depth = 1}};
+    struct micro_case one = {.part = "reference", .core = true, .measures = "duration"};
+    add_stack(one);
+    one.run = micro_queue_burst;
+    one.subject = &plain_bodies;
+    one.parameters.depth = 1;
     micro_add(&one, "plain_ring/1");
 }

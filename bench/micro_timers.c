@@ -126,7 +126,8 @@ static void run(const struct micro_case *one, const struct micro_extent *extent,
             result->operations += TIMERS;
         } while (!b->failure &&
                  (extent->operations ? result->operations < extent->operations : spent_ns < extent->window_ns));
-        micro_counted_stop(&counted, result);
+        micro_counted_pause(&counted);
+        micro_counted_add(&result->counted, &counted);
         result->seconds = (double)spent_ns * 1e-9;
         result->all_operations = result->operations;
         result->failure = b->failure;

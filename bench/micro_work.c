@@ -36,10 +36,8 @@ static uint64_t spin(uint64_t turns, uint64_t x) {
 }
 
 void micro_spin(uint64_t turns, uint64_t *random) {
-    if (turns > 0) {
-        uint64_t x = spin(1, *random);
-        *random = spin(turns / 2 + (uint64_t)(((unsigned __int128)turns * (x >> 32)) >> 32), x);
-    }
+    uint64_t x = spin(1, *random);
+    *random = spin(turns / 2 + (uint64_t)(((unsigned __int128)turns * (x >> 32)) >> 32), x);
 }
 
 /* Nanoseconds of `turns`, the least of some tries: what is longer was interrupted. */

@@ -100,6 +100,16 @@ class Names(unittest.TestCase):
         most = max(point["x"] for point in curves["queue/transfer/batch:1", "gq_mutex"])
         self.assertEqual(most, 4 * PROCESSORS)
 
+    def test_one_and_three_thieves_with_every_grain_beside_their_limit(self):
+        grains = [case["shape"].split("/")[1:] for case in self.cases if case["shape"].startswith("thieves/")
+                  and "/grain:" in case["shape"] and case["implementation"] == "dq_mutex"]
+        found = {thieves: {grain for n, grain in grains if n == thieves} for thieves, _ in grains}
+        self.assertIn("1", found)
+        for thieves in {"1", "3"} & set(found):
+            self.assertEqual(found[thieves], {"grain:0", "grain:50", "grain:500"})
+        limits = {case["shape"] for case in self.cases if case["shape"].startswith("plain_stacks/")}
+        self.assertEqual(limits, {f"plain_stacks/{int(n) + 1}/{grain}" for n, grain in grains})
+
     def test_each_part_has_core_cases(self):
         core = {case["part"] for case in self.cases if case["core"]}
         self.assertEqual(core, {case["part"] for case in self.cases})
@@ -190,6 +200,8 @@ class Faults(unittest.TestCase):
         self.expect("dq_loses", ["owner/depth:1", "owner/depth:64", "thieves/1/grain:0"], "lost", "deque")
         self.expect("dq_doubles", ["thieves/1/grain:0", "thieves/1/steal:1"], "twice", "deque")
         self.expect("dq_reorders", ["owner/depth:64"], "another order", "deque")
+        self.expect("dq_loses", ["theft/batch:1", "theft/batch:32"], "another number of items", "deque")
+        self.expect("dq_doubles", ["theft/batch:1", "theft/batch:32"], "another number of items", "deque")
 
     def test_good_ones_pass_beside_them(self):
         _, status, errors = measured("micro_broken", "^(queue/(pairs/1|mixed/2)/gq_mutex|deque/.*/dq_mutex)$",
@@ -213,11 +225,16 @@ class Bounds(unittest.TestCase):
 class Exact(unittest.TestCase):
     def test_what_is_counted(self):
         found, status, errors = measured("micro_counting", "^(queue/pairs/1/gq_mutex|deque/owner/depth:1/dq_chase_lev|"
+                                         "deque/theft/batch:(1|32)/dq_(chase_lev|mutex)|reference/plain_stack/64|"
                                          "reference/(fetch_add|malloc_free|plain_ring)/1)$", "--operations=20480")
         self.assertEqual(status, 0, errors)
         expected = {"queue/pairs/1/gq_mutex": (0, 0, 2, 0, 0), "deque/owner/depth:1/dq_chase_lev": (1, 1, 0, 0, 0),
                     "reference/fetch_add/1": (1, 0, 0, 0, 0), "reference/malloc_free/1": (0, 0, 0, 1, 128),
-                    "reference/plain_ring/1": (0, 0, 0, 0, 0)}
+                    "reference/plain_ring/1": (0, 0, 0, 0, 0), "reference/plain_stack/64": (0, 0, 0, 0, 0),
+                    # Of a theft only what the thief does: Chase and Lev's is a compare-and-swap and a fence an item.
+                    "deque/theft/batch:1/dq_chase_lev": (1, 1, 0, 0, 0),
+                    "deque/theft/batch:32/dq_chase_lev": (32, 32, 0, 0, 0),
+                    "deque/theft/batch:32/dq_mutex": (0, 0, found["deque/theft/batch:32/dq_mutex"]["locks"], 0, 0)}
         for name, figures in expected.items():
             got = [found[name][key] for key in ("rmw", "fences", "locks", "allocations", "bytes")]
             self.assertEqual(tuple(got), figures, name)
