@@ -148,9 +148,9 @@ static inline void dq_chase_lev_destroy(struct dq *deque) {
     free(deque);
 }
 
-/* Doubles the array. Out of line: it is rare, and push stays small. */
-__attribute__((noinline, unused)) static bool dq_chase_lev_grow(struct dq_chase_lev *d, int64_t top, int64_t bottom) {
-    struct dq_chase_lev_array *old = (struct dq_chase_lev_array *)aptr_load_relaxed(&d->array); /* [P1] */
+/* Doubles the array that is in `place` and holds items top .. bottom - 1. */
+SY_INLINE bool dq_chase_lev_array_double(struct aptr *place, struct reclaim *reclaim, int64_t top, int64_t bottom) {
+    struct dq_chase_lev_array *old = (struct dq_chase_lev_array *)aptr_load_relaxed(place); /* [P1] */
     if (old->capacity >= DQ_CHASE_LEV_CAPACITY_MAX) {
         return false;
     }
@@ -162,9 +162,14 @@ __attribute__((noinline, unused)) static bool dq_chase_lev_grow(struct dq_chase_
         void *item = aptr_load_relaxed(dq_chase_lev_slot(old, i)); /* [G1] */
         aptr_store_relaxed(dq_chase_lev_slot(array, i), item);     /* [G1] */
     }
-    aptr_store_release(&d->array, array); /* [G2] */
-    reclaim_defer(d->reclaim, &old->retired, dq_chase_lev_array_free);
+    aptr_store_release(place, array); /* [G2] */
+    reclaim_defer(reclaim, &old->retired, dq_chase_lev_array_free);
     return true;
+}
+
+/* Out of line: it is rare, and push stays small. */
+__attribute__((noinline, unused)) static bool dq_chase_lev_grow(struct dq_chase_lev *d, int64_t top, int64_t bottom) {
+    return dq_chase_lev_array_double(&d->array, d->reclaim, top, bottom);
 }
 
 /* The owner: makes sure that one push finds room. It stays, for only the owner pushes. */

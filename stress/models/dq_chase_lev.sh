@@ -18,4 +18,4 @@ wrong "the last item without compare-and-swap" \
 wrong "pop takes bottom down with relaxed" '/\[O1\] \*\//s/release/relaxed/' "${last[@]}"
 wrong "growth publishes the array with relaxed" '/\[G2\] \*\//s/release/relaxed/' "${growth[@]}"
 wrong "steal reads the array with relaxed" '/\[T3\] \*\//s/acquire/relaxed/' "${growth[@]}"
-wrong "the old array freed at once" 's/reclaim_defer(d->reclaim, &old->retired, .*);/free(old);/' "${growth[@]}"
+wrong "the old array freed at once" 's/reclaim_defer(reclaim, &old->retired, .*);/free(old);/' "${growth[@]}"
