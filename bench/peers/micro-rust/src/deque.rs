@@ -1,7 +1,8 @@
 //! What is timed of a deque: the loops of bench/micro_deque.h.
 //!
-//! An operation is an item that came out, by whomever; of the empty polls, a poll. The owner with thieves pushes bursts
-//! and pops half of each; a thief takes up to half of what there is into a deque of its own and empties that.
+//! An operation is an item that came out, by whomever; of the empty polls, a poll; of the thefts, a theft. The owner with
+//! thieves pushes bursts and pops half of each; a thief takes up to half of what there is into a deque of its own and
+//! empties that.
 
 use crate::case::Parameters;
 use crate::driver::{count, run_alone, Extent, Failure, Outcome, Team, Thread};
@@ -11,6 +12,12 @@ use std::sync::Mutex;
 
 const ROUND: usize = 1024;
 const BURST: usize = 64;
+/// Of an owner with thieves.
+const POOLS: usize = 8;
+/// Of so many pushed so many are stolen, with so many tries.
+const PUSHED: usize = 64;
+const STOLEN: usize = 32;
+const TURNS: usize = 64;
 const STRANGE: Failure = "something came out that was never pushed";
 pub const CAPACITY_DEFAULT: usize = 256;
 
@@ -36,10 +43,7 @@ pub trait Deque: Send {
 #[inline(always)]
 fn push_some<D: Deque>(deque: &D, producer: &Producer, thread: &Thread, n: usize) -> usize {
     for pushed in 0..n {
-        let Some(item) = producer.next(0) else {
-            count(&thread.counters.held, 1);
-            return pushed;
-        };
+        let Some(item) = producer.next(0) else { return pushed };
         if !deque.push(item) {
             count(&thread.counters.full, 1);
             return pushed;
@@ -154,12 +158,116 @@ pub fn empty_steal<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcom
     })
 }
 
+// ---- owner and thief in one thread ----
+
+#[inline(never)]
+fn steal_alone<D: Deque>(victim: &D::Stealer, own: &D, max: usize) -> Result<Reference, Missed> {
+    D::steal(victim, own, max)
+}
+
+/// Two deques in one thread.
+struct Robbed<'a, D: Deque> {
+    alone: Alone<'a>,
+    victim: &'a D,
+    stealer: &'a D::Stealer,
+    thief: &'a D,
+    batch: usize,
+}
+
+impl<D: Deque> Robbed<'_, D> {
+    /// Steals up to a batch into the other deque and pops it; returns how many it were.
+    #[inline(always)]
+    fn steal(&self, thread: &mut Thread) -> usize {
+        let item = match steal_alone(self.stealer, self.thief, self.batch) {
+            Ok(item) => item,
+            Err(missed) => {
+                if matches!(missed, Missed::Empty) {
+                    thread.fail("a deque with items is empty");
+                }
+                count(&thread.counters.retry, 1);
+                return 0;
+            }
+        };
+        take(&self.alone.taker, thread, item);
+        let moved = 1 + pop_some(self.thief, &self.alone.taker, thread, usize::MAX);
+        if moved > self.batch {
+            thread.fail("a theft moved more items than it may");
+        }
+        count(&thread.counters.operations, 1);
+        count(&thread.counters.stolen, moved as u64);
+        moved
+    }
+
+    /// The owner pushes, the thief steals, the owner pops what is left.
+    #[inline(always)]
+    fn turn(&self, thread: &mut Thread) {
+        let Alone { producer, taker } = &self.alone;
+        let mut pushed = push_some(self.victim, producer, thread, PUSHED);
+        let (mut stolen, mut turns) = (0, 0);
+        while stolen < STOLEN && turns < TURNS {
+            let moved = self.steal(thread);
+            if moved == 0 {
+                pushed -= pop_some(self.victim, taker, thread, 1);
+                pushed += push_some(self.victim, producer, thread, 1);
+            }
+            stolen += moved;
+            turns += 1;
+        }
+        let left = pop_some(self.victim, taker, thread, usize::MAX);
+        if stolen == 0 {
+            thread.fail("a theft that nobody disturbs fails for ever");
+        } else if pushed < PUSHED {
+            thread.fail("the deque has no room");
+        } else if stolen + left != pushed {
+            thread.fail("another number of items came out than was pushed");
+        }
+    }
+}
+
+pub fn theft<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
+    let items = Items::new(1, 1);
+    let (victim, thief) = (D::new(parameters.capacity), D::new(parameters.capacity));
+    let stealer = victim.stealer();
+    let figures = run_alone(0, extent, |thread| {
+        let robbed = Robbed {
+            alone: Alone::of(&items),
+            victim: &victim,
+            stealer: &stealer,
+            thief: &thief,
+            batch: parameters.batch,
+        };
+        for _ in 0..ROUND / PUSHED {
+            if !thread.has_failed() {
+                robbed.turn(thread);
+            }
+        }
+    })?;
+    items.check(items.producer(0).pushed())?;
+    Ok(figures)
+}
+
 // ---- with thieves ----
 
+/// The pool that the owner goes on with: the one that it is at, or the next that has something. One alone would do if
+/// nobody ever lost its processor: who does keeps what he stole, and a half of which one item is out cannot be entered.
+#[inline(always)]
+fn next_pool<'a, 'b>(pools: &'a [Producer<'b>; POOLS], at: &mut usize, thread: &Thread) -> &'a Producer<'b> {
+    for _ in 0..POOLS {
+        if pools[*at].next(0).is_some() {
+            return &pools[*at];
+        }
+        *at = (*at + 1) % POOLS;
+    }
+    count(&thread.counters.held, 1);
+    &pools[*at]
+}
+
 fn own<D: Deque>(deque: &D, items: &Items, thread: &mut Thread) {
-    let (producer, taker) = (items.producer(0), items.taker(thread.index));
+    let (pools, taker) = (std::array::from_fn(|i| items.producer(i)), items.taker(thread.index));
+    let mut at = 0;
     while thread.goes_on() {
-        let pushed = push_some(deque, &producer, thread, BURST);
+        let producer = next_pool(&pools, &mut at, thread);
+        let pushed = push_some(deque, producer, thread, BURST);
         let popped = pop_some(deque, &taker, thread, BURST / 2);
         count(&thread.counters.operations, popped as u64);
         if pushed + popped == 0 {
@@ -190,7 +298,7 @@ fn steal<D: Deque>(victim: &D::Stealer, items: &Items, parameters: &Parameters, 
 
 pub fn thieves<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
     let threads = 1 + parameters.threads;
-    let items = Items::new(1, threads);
+    let items = Items::new(POOLS, threads);
     let deque = D::new(parameters.capacity);
     let stealer = deque.stealer();
     let deque = Mutex::new(deque); // locked by the owner once, for as long as it runs
@@ -298,7 +406,15 @@ mod tests {
     #[test]
     fn a_sound_deque_passes() {
         type Sound = Broken<SOUND>;
-        for run in [owner::<Sound>, growth::<Sound>, empty_pop::<Sound>, empty_steal::<Sound>, thieves::<Sound>] {
+        let runs: [fn(&Parameters, &Extent) -> Outcome; 6] = [
+            owner::<Sound>,
+            growth::<Sound>,
+            empty_pop::<Sound>,
+            empty_steal::<Sound>,
+            thieves::<Sound>,
+            theft::<Sound>,
+        ];
+        for run in runs {
             assert_eq!(failure_of(run), None);
         }
     }
@@ -308,11 +424,14 @@ mod tests {
         assert!(failure_of(owner::<Broken<POP_DOUBLES>>).is_some());
         assert!(failure_of(thieves::<Broken<POP_DOUBLES>>).is_some());
         assert!(failure_of(thieves::<Broken<STEAL_DOUBLES>>).is_some());
+        assert!(failure_of(theft::<Broken<STEAL_DOUBLES>>).is_some());
     }
 
     #[test]
     fn lost_items_are_found() {
         assert_eq!(failure_of(thieves::<Broken<STEAL_LOSES>>), Some("an item was lost"));
+        let found = failure_of(theft::<Broken<STEAL_LOSES>>);
+        assert_eq!(found, Some("another number of items came out than was pushed"));
     }
 
     #[test]

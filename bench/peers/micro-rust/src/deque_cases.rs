@@ -5,12 +5,12 @@ use crate::deque::{self, Deque, CAPACITY_DEFAULT};
 use crate::work::processors;
 
 const STEAL_BATCH: usize = 64; // the executor's default
+const FEW: usize = 3;
 
 pub fn of<D: Deque>() -> Vec<Case> {
     let n = processors();
     let mut cases = alone::<D>();
-    let uncrowded = if n > 1 { n } else { 2 };
-    cases.extend(rungs(2, 4 * n).flat_map(|threads| grains::<D>(threads - 1, uncrowded)));
+    cases.extend(rungs(2, 4 * n).flat_map(|threads| grains::<D>(threads - 1, n)));
     cases.extend(variations::<D>(if n > 2 { n - 1 } else { 1 }));
     cases
 }
@@ -32,6 +32,11 @@ fn alone<D: Deque>() -> Vec<Case> {
     if !D::BOUNDED {
         cases.push(plain("growth/1", deque::growth::<D>));
     }
+    let theft = |batch| {
+        let parameters = Parameters { batch, ..Default::default() };
+        case::<D>(format!("theft/batch:{batch}"), deque::theft::<D>, parameters)
+    };
+    cases.extend([1, 32].map(theft));
     cases
 }
 
@@ -39,14 +44,15 @@ fn thieves<D: Deque>(thieves: usize, what: String, parameters: Parameters) -> Ca
     case::<D>(format!("thieves/{thieves}/{what}"), deque::thieves::<D>, Parameters { threads: thieves, ..parameters })
 }
 
-/// Grains between crowded threads say little.
+/// Few thieves have every grain on whatever machine; beyond, grains between crowded threads say little.
 fn grains<D: Deque>(n: usize, processors: usize) -> Vec<Case> {
     let grain = |work_ns: u64| {
         let parameters = Parameters { batch: STEAL_BATCH, work_ns, ..Default::default() };
-        let core = n == 1 && work_ns < 500;
+        let core = (n == 1 || n == FEW) && work_ns < 500;
         thieves::<D>(n, format!("grain:{work_ns}"), parameters).scaled(n + 1).core(core)
     };
-    [0, 50, 500].into_iter().filter(|&work_ns| work_ns == 0 || n < processors).map(grain).collect()
+    let exists = |&work_ns: &u64| work_ns == 0 || n <= FEW || n < processors;
+    [0, 50, 500].into_iter().filter(exists).map(grain).collect()
 }
 
 fn variations<D: Deque>(n: usize) -> Vec<Case> {
