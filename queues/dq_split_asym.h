@@ -57,7 +57,7 @@
  * read it is quiescent. ABA: (a). Items are reclaimed by whoever took them; what a loser copied is dropped.
  *
  * Memory order. head, offset, array and slots of the own deque are written by the owner only, so its own loads are
- * relaxed: [H0], [F0], [S0].
+ * relaxed: [H0], [F0], [G0], [S0].
  *   [W1] load of the word, acquire, pairs with [W2], [W3], [W5]: what a value of it speaks of is there. For the owner:
  *        thieves that moved the tail have read their slots, which it may write again. Relaxed in close, where [W2] does
  *        that
@@ -121,12 +121,13 @@ struct dq_split_asym {
     SY_ALIGNAS(SY_CACHE_LINE) struct au32 asked;  /* thieves want more shared */
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 head;   /* the position after the newest item; written by the owner */
     /* The owner's alone: */
-    uint64_t floor;                    /* the position of the oldest private item, or less if a thief took it */
-    uint64_t limit;                    /* head may grow up to here; the slots are free */
-    struct dq_split_asym_array *slots; /* what `array` says */
-    bool published;                    /* something may be shared */
-    bool registered;                   /* immutable: asym.h */
-    struct reclaim *reclaim;           /* immutable */
+    uint64_t floor;          /* the position of the oldest private item, or less if a thief took it */
+    uint64_t limit;          /* head may grow up to here; the slots are free */
+    struct aptr *slots;      /* of the array */
+    uint64_t mask;           /* its capacity less 1 */
+    bool published;          /* something may be shared */
+    bool registered;         /* immutable: asym.h */
+    struct reclaim *reclaim; /* immutable */
 };
 
 SY_INLINE struct dq_split_asym *dq_split_asym_of(struct dq *deque) {
@@ -135,6 +136,10 @@ SY_INLINE struct dq_split_asym *dq_split_asym_of(struct dq *deque) {
 
 SY_INLINE struct aptr *dq_split_asym_slot(struct dq_split_asym_array *array, uint64_t position) {
     return &array->slots[position & (array->capacity - 1)];
+}
+
+SY_INLINE struct aptr *dq_split_asym_own_slot(struct dq_split_asym *d, uint64_t position) {
+    return &d->slots[position & d->mask];
 }
 
 /* ---- the shared word ---- */
@@ -183,6 +188,14 @@ static inline void dq_split_asym_array_free(struct reclaim_head *retired) {
     free(retired); /* the head is the array's first field */
 }
 
+/* The owner's view of its array, with `oldest` the position of the oldest item. */
+static inline void dq_split_asym_own_array(struct dq_split_asym *d, struct dq_split_asym_array *array,
+                                           uint64_t oldest) {
+    d->slots = array->slots;
+    d->mask = array->capacity - 1;
+    d->limit = oldest + array->capacity;
+}
+
 static inline int dq_split_asym_create(struct dq **out, const struct dq_config *config) {
     if (!dq_config_is_valid(config) || config->capacity > DQ_SPLIT_ASYM_CAPACITY_MAX) {
         return -EINVAL;
@@ -200,8 +213,7 @@ static inline int dq_split_asym_create(struct dq **out, const struct dq_config *
     au32_store_relaxed(&d->asked, 0);
     au64_store_relaxed(&d->head, config->first);
     d->floor = config->first;
-    d->limit = config->first + config->capacity;
-    d->slots = array;
+    dq_split_asym_own_array(d, array, config->first);
     d->published = false;
     d->registered = asym_register();
     d->reclaim = config->reclaim;
@@ -210,7 +222,7 @@ static inline int dq_split_asym_create(struct dq **out, const struct dq_config *
 }
 
 static inline void dq_split_asym_destroy(struct dq *deque) {
-    free(dq_split_asym_of(deque)->slots);
+    free(aptr_load_relaxed(&dq_split_asym_of(deque)->array)); /* [G0] */
     free(deque);
 }
 
@@ -221,8 +233,8 @@ static inline void dq_split_asym_destroy(struct dq *deque) {
  * shared stands in it, and what is private goes from floor to head.
  */
 static inline uint64_t dq_split_asym_close(struct dq_split_asym *d) {
-    uint64_t word = au64_load_relaxed(&d->shared);                                   /* [W1] */
-    while (!au64_cas_acq_rel(&d->shared, &word, word | DQ_SPLIT_ASYM_CLOSED)) {      /* [W2] */
+    uint64_t word = au64_load_relaxed(&d->shared);                              /* [W1] */
+    while (!au64_cas_acq_rel(&d->shared, &word, word | DQ_SPLIT_ASYM_CLOSED)) { /* [W2] */
     }
     if (dq_split_asym_count(word) == 0) {
         uint64_t head = au64_load_relaxed(&d->head), offset = au64_load_relaxed(&d->offset); /* [H0] [F0] */
@@ -272,8 +284,8 @@ static inline void dq_split_asym_answer_word(struct dq_split_asym *d, uint64_t w
     if (dq_split_asym_count(word) == 0) {
         dq_split_asym_answer(d, dq_split_asym_tail(word));
     } else {
-        au32_store_relaxed(&d->asked, 0);       /* [A3] */
-        au64_store_release(&d->shared, word);   /* [W3] */
+        au32_store_relaxed(&d->asked, 0);     /* [A3] */
+        au64_store_release(&d->shared, word); /* [W3] */
     }
 }
 
@@ -281,7 +293,7 @@ static inline void dq_split_asym_answer_word(struct dq_split_asym *d, uint64_t w
 
 /* Doubles the array, while nobody but the owner reads or writes what counts. */
 static inline bool dq_split_asym_grow(struct dq_split_asym *d) {
-    struct dq_split_asym_array *old = d->slots;
+    struct dq_split_asym_array *old = (struct dq_split_asym_array *)aptr_load_relaxed(&d->array); /* [G0] */
     struct dq_split_asym_array *array =
         old->capacity < DQ_SPLIT_ASYM_CAPACITY_MAX ? dq_split_asym_array_create(old->capacity * 2) : NULL;
     if (!array) {
@@ -295,8 +307,7 @@ static inline bool dq_split_asym_grow(struct dq_split_asym *d) {
                            aptr_load_relaxed(dq_split_asym_slot(old, position))); /* [G2] */
     }
     aptr_store_release(&d->array, array); /* [G3] */
-    d->slots = array;
-    d->limit = oldest + array->capacity;
+    dq_split_asym_own_array(d, array, oldest);
     au64_store_release(&d->shared, word); /* [W3] */
     reclaim_defer(d->reclaim, &old->retired, dq_split_asym_array_free);
     return true;
@@ -305,8 +316,8 @@ static inline bool dq_split_asym_grow(struct dq_split_asym *d) {
 /* The owner: for how many pushes, up to `n`, there is room. It stays, for only the owner pushes. */
 __attribute__((noinline, unused)) static uint64_t dq_split_asym_make_room(struct dq_split_asym *d, uint64_t n) {
     uint64_t head = au64_load_relaxed(&d->head), offset = au64_load_relaxed(&d->offset); /* [H0] [F0] */
-    uint64_t word = au64_load_acquire(&d->shared);                                      /* [W1] */
-    d->limit = head - (uint64_t)dq_split_asym_distance(head, offset, word) + d->slots->capacity;
+    uint64_t word = au64_load_acquire(&d->shared);                                       /* [W1] */
+    d->limit = head - (uint64_t)dq_split_asym_distance(head, offset, word) + d->mask + 1;
     while (d->limit - head < n && dq_split_asym_grow(d)) {
     }
     return d->limit - head < n ? d->limit - head : n;
@@ -329,7 +340,7 @@ SY_INLINE enum dq_status dq_split_asym_push(struct dq *deque, struct sy_node *it
         return DQ_FULL;
     }
     uint64_t head = au64_load_relaxed(&d->head);                  /* [H0] */
-    aptr_store_relaxed(dq_split_asym_slot(d->slots, head), item); /* [S1] */
+    aptr_store_relaxed(dq_split_asym_own_slot(d, head), item);    /* [S1] */
     au64_store_release(&d->head, head + 1);                       /* [H1] */
     if (__builtin_expect(au32_load_relaxed(&d->asked) != 0, 0)) { /* [A2] */
         dq_split_asym_push_asked(d);
@@ -340,7 +351,7 @@ SY_INLINE enum dq_status dq_split_asym_push(struct dq *deque, struct sy_node *it
 /* ---- pop ---- */
 
 SY_INLINE struct sy_node *dq_split_asym_item(struct dq_split_asym *d, uint64_t position) {
-    return (struct sy_node *)aptr_load_relaxed(dq_split_asym_slot(d->slots, position)); /* [S0] */
+    return (struct sy_node *)aptr_load_relaxed(dq_split_asym_own_slot(d, position)); /* [S0] */
 }
 
 /* Closed, with `count` items shared from `tail` on: none is. Returns the floor's new index. */
@@ -352,7 +363,7 @@ static inline uint64_t dq_split_asym_take_back(struct dq_split_asym *d, uint64_t
 
 /* With nothing private: takes back all that is shared, or the only item. */
 __attribute__((noinline, unused)) static enum dq_status dq_split_asym_pop_shared(struct dq_split_asym *d,
-                                                                               struct sy_node **out) {
+                                                                                 struct sy_node **out) {
     uint64_t head = au64_load_relaxed(&d->head);   /* [H0] */
     uint64_t word = au64_load_acquire(&d->shared); /* [W1] */
     while (dq_split_asym_count(word) > 0) {
@@ -366,7 +377,7 @@ __attribute__((noinline, unused)) static enum dq_status dq_split_asym_pop_shared
         } else if (au64_cas_acq_rel(&d->shared, &word, word | DQ_SPLIT_ASYM_CLOSED)) { /* [W2] */
             tail = dq_split_asym_take_back(d, tail, count);
             *out = dq_split_asym_item(d, head - 1);
-            au64_store_release(&d->head, head - 1);   /* [H1] */
+            au64_store_release(&d->head, head - 1); /* [H1] */
             dq_split_asym_finish(d, tail);
             return DQ_OK;
         }
@@ -377,7 +388,7 @@ __attribute__((noinline, unused)) static enum dq_status dq_split_asym_pop_shared
 
 /* The head is at `last` already, and a thief may be taking private items: finds out whether it took this one. */
 __attribute__((noinline, unused)) static enum dq_status dq_split_asym_pop_asked(struct dq_split_asym *d, uint64_t last,
-                                                                              struct sy_node **out) {
+                                                                                struct sy_node **out) {
     uint64_t word = dq_split_asym_close(d);
     bool lost = d->floor == last + 1;
     if (lost) {
@@ -459,7 +470,7 @@ SY_INLINE enum dq_status dq_split_asym_look(struct dq_split_asym *victim, struct
 
 /* Asks the owner to share, and waits a little for it to do so. As dq_split_asym_look. */
 __attribute__((noinline, unused)) static enum dq_status dq_split_asym_ask(struct dq_split_asym *victim,
-                                                                        struct dq_split_asym_find *find) {
+                                                                          struct dq_split_asym_find *find) {
     enum dq_status status = DQ_RETRY;
     for (unsigned i = 0; i < DQ_SPLIT_ASYM_PATIENCE && status == DQ_RETRY; i++) {
         if (!dq_split_asym_is_closed(find->word) && au32_load_relaxed(&victim->asked) == 0) { /* [A1] */
@@ -478,13 +489,13 @@ __attribute__((noinline, unused)) static enum dq_status dq_split_asym_ask(struct
  * is private. The owner's next pop is a slow one.
  */
 __attribute__((noinline, unused)) static enum dq_status dq_split_asym_revoke(struct dq_split_asym *victim,
-                                                                           struct dq_split_asym_find *find) {
+                                                                             struct dq_split_asym_find *find) {
     uint64_t word = au64_load_acquire(&victim->shared); /* [W1] */
     if (dq_split_asym_is_closed(word) || dq_split_asym_count(word) > 0) {
         return DQ_RETRY;
     }
-    au32_store_relaxed(&victim->asked, 1);                           /* [A1] */
-    if (!asym_heavy(victim->registered)) {                           /* [H] */
+    au32_store_relaxed(&victim->asked, 1); /* [A1] */
+    if (!asym_heavy(victim->registered)) { /* [H] */
         return DQ_RETRY;
     }
     enum dq_status status = dq_split_asym_look(victim, find);
@@ -500,7 +511,7 @@ SY_INLINE struct sy_node *dq_split_asym_copy(struct dq_split_asym *victim, const
     uint64_t head = n > 1 ? au64_load_relaxed(&thief->head) : 0;                                        /* [H0] */
     for (uint64_t i = 1; i < n; i++) {
         void *item = aptr_load_relaxed(dq_split_asym_slot(from, find->oldest + i)); /* [S2] */
-        aptr_store_relaxed(dq_split_asym_slot(thief->slots, head + i - 1), item);   /* [S1] */
+        aptr_store_relaxed(dq_split_asym_own_slot(thief, head + i - 1), item);      /* [S1] */
     }
     return (struct sy_node *)oldest;
 }
@@ -562,10 +573,12 @@ __attribute__((unused)) static const struct dq_ops dq_split_asym_ops = {
     .name = "dq_split_asym",
     .summary = "split deque: a private part for the owner, which thieves can revoke by an asymmetric fence",
     .source = "ours; after van Dijk, van de Pol: Lace, MuCoCoS 2014, and Dice, Huang, Yang: Asymmetric Dekker, 2001",
-    .progress = "owner wait-free but for growth and lost races; thieves lock-free while the owner is not in a slow step",
+    .progress =
+        "owner wait-free but for growth and lost races; thieves lock-free while the owner is not in a slow step",
     .reclamation = "QSBR, for arrays that were outgrown",
-    .cost = "push: no RMW, 3 lines; pop: no RMW, no fence, 3 lines; both 1 RMW more for each theft that asked; steal: 1 "
-            "RMW for all items, 5 lines",
+    .cost =
+        "push: no RMW, 3 lines; pop: no RMW, no fence, 3 lines; both 1 RMW more for each theft that asked; steal: 1 "
+        "RMW for all items, 5 lines",
     .caveat = "an owner that is busy for microseconds is interrupted by a thief's membarrier(2), 13 µs for the thief",
     .order = DQ_LIFO,
     .bounded = false,

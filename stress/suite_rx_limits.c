@@ -6,14 +6,9 @@
 #endif
 
 #include <fcntl.h>
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <stddef.h>
-#include <sys/prctl.h>
-#include <sys/syscall.h>
 #include <sys/time.h>
-#include <sys/wait.h>
 
+#include "stress/refuse.h"
 #include "stress/support.h"
 #include "stress/support_alloc.h"
 #include "stress/support_rx.h"
@@ -38,40 +33,21 @@ static void time_limits_round_up(size_t variant) {
     rig_close(&rig);
 }
 
-/* Makes epoll_pwait2 unknown to this process, as an older kernel has it. */
-static bool forbid_pwait2(void) {
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, SYS_epoll_pwait2, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | ENOSYS),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof code / sizeof code[0], .filter = code};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0 &&
-           syscall(SYS_epoll_pwait2, -1, NULL, 0, NULL, NULL, 0) < 0 && errno == ENOSYS;
+/* With epoll_pwait2 unknown to this process. */
+static bool never_early_without_pwait2(void *variant) {
+    if (!refuse_call(SYS_epoll_pwait2, ENOSYS) || syscall(SYS_epoll_pwait2, -1, NULL, 0, NULL, NULL, 0) >= 0 ||
+        errno != ENOSYS) {
+        return false;
+    }
+    struct rig rig;
+    rig_init(&rig, *(size_t *)variant);
+    never_early(&rig, 50);
+    rig_close(&rig);
+    return true;
 }
 
 static void time_limits_on_older_kernels(size_t variant) {
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        if (!forbid_pwait2()) {
-            _exit(77);
-        }
-        struct rig rig;
-        rig_init(&rig, variant);
-        never_early(&rig, 50);
-        rig_close(&rig);
-        _exit(0);
-    }
-    int status;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK(WIFEXITED(status));
-    if (WEXITSTATUS(status) == 77) {
-        check_skip("no system call filter allowed here (seccomp)");
-        return;
-    }
-    CHECK_EQ(WEXITSTATUS(status), 0);
+    refuse_in_child(never_early_without_pwait2, &variant);
 }
 
 static struct au32 alarms;

@@ -11,10 +11,7 @@
 #include "stress/threads.h"
 
 #if defined(ASYM_MEMBARRIER)
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
+#include "stress/refuse.h"
 #endif
 
 enum { SEGMENT = 4, ITEMS = 64 };
@@ -226,40 +223,26 @@ static void full_and_no_more(size_t variant) {
 }
 
 #if defined(ASYM_MEMBARRIER)
-/* From here on this process is refused membarrier(2); false: it cannot be arranged. */
-static bool refuse_membarrier(void) {
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_membarrier, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
+/* Without its heavy fence a popper cannot know that the pusher has not come. */
+static bool pop_without_a_fence(void *argument) {
+    struct sy_node *node;
+    size_t got;
+    (void)argument;
+    if (!array->registered || !refuse_call(__NR_membarrier, EPERM)) {
+        return false;
+    }
+    struct half_push late = begin(0);
+    CHECK_EQ(gq_array_asym_try_pop(array, &node, 1, &got, true), GQ_RETRY);
+    CHECK_EQ(state_of(&late), GQ_ARRAY_ASYM_OVER);
+    CHECK(!end(&late));
+    expect_item(0);
+    return true;
 }
 
-/* Without its heavy fence a popper cannot know that the pusher has not come. */
 static void nobody_is_skipped_without_a_fence(size_t variant) {
     (void)variant;
     make(SEGMENT, 0);
-    pid_t child = fork(); /* a filter cannot be taken off again */
-    CHECK(child >= 0);
-    if (child == 0) {
-        struct sy_node *node;
-        size_t got;
-        if (!array->registered || !refuse_membarrier()) {
-            _exit(77);
-        }
-        struct half_push late = begin(0);
-        CHECK_EQ(gq_array_asym_try_pop(array, &node, 1, &got, true), GQ_RETRY);
-        CHECK_EQ(state_of(&late), GQ_ARRAY_ASYM_OVER);
-        CHECK(!end(&late));
-        expect_item(0);
-        _exit(0);
-    }
-    int status;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77));
+    refuse_in_child(pop_without_a_fence, NULL);
     done();
 }
 #endif

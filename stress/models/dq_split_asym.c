@@ -1,6 +1,6 @@
 /* The split deque whose private part can be revoked, as shipped, under a model checker: see dq_model.h. */
 #ifndef PATIENCE
-#define PATIENCE 1
+#define PATIENCE 0 /* a thief revokes at once */
 #endif
 #define DQ_SPLIT_ASYM_PATIENCE PATIENCE
 
