@@ -25,10 +25,9 @@
  *   [T4] the thief's compare-and-swap: release, pairs with [P2]: its [T3] come before what the owner stores there next;
  *        and with [T1], of those who see this head. On failure nothing is read through it
  *
- * A model checker for RC11 (stress/test_models.sh) finds the fault when [P4], [T1], [T2] or [T6] is relaxed, [O2] or
- * [T4] does not release, or one of [O2], [B2], [T4] is no compare-and-swap. It accepts [P2] and the failures of [O2]
- * and [B2] relaxed, and [B2] without release where no thief looks after it: RC11 has no load that sees a store which
- * depends on what follows it.
+ * A model checker for RC11 (stress/test_models.sh) finds the fault when [P4], [T1], [T2] or [T6] is relaxed, one of
+ * [O2], [B2], [T4] does not release or is no compare-and-swap, or [T3] comes after [T4]. It accepts [P2] and the failures
+ * of [O2] and [B2] relaxed: RC11 has no load that sees a store which depends on what follows it.
  *
  * Rejected: claiming before copying (dq_tokio_ring.h: a second read-modify-write, and other thieves are kept out); a
  * copy by way of the stack (Go did so once; the thief's own ring will do).

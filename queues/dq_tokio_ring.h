@@ -35,10 +35,10 @@
  *   [T5] the thief lets go, by a fetch-and-and that leaves the index as pops have moved it: release, pairs with [P2]:
  *        its [T3] come before what the owner stores there next
  *
- * A model checker for RC11 (stress/test_models.sh) finds the fault when [P4], [T1], [T2] or [T6] is relaxed, [O2] or
- * [T4] does not release, [T5] is missing, a claim or a pop holds no slots, or one of [O2], [B2], [T4] is no
- * compare-and-swap. It accepts [P2], [T5] and the failures of [O2] and [B2] relaxed: RC11 has no load that sees a store
- * which depends on what follows it.
+ * A model checker for RC11 (stress/test_models.sh) finds the fault when [P4], [T1], [T2] or [T6] is relaxed, one of
+ * [O2], [B2], [T4] does not release or is no compare-and-swap, [T5] is missing, or the slots that a claim holds, and a
+ * pop behind it, are lost sight of. It accepts [P2], [T5] and the failures of [O2] and [B2] relaxed: RC11 has no load
+ * that sees a store which depends on what follows it.
  *
  * Rejected: the two heads as indices of 32 bits (the original; it wraps in seconds); a fixed number of bits for what is
  * held (limits the capacity or shortens the index, for a shift by a constant); a theft of one item in one step (an item

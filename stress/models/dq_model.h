@@ -5,12 +5,12 @@
  *     genmc --rc11 -- -DSY_MODEL -I. stress/models/dq_<name>.c            (stress/test_models.sh runs it)
  *
  * The owner does what OWNER says, one letter an operation: u pushes, o pops, t takes the oldest. THIEVES threads steal
- * STEALS times each, up to MAX items; with OWN they steal into deques of their own, and pop those empty after each; with
- * ROBBED too the last one steals from the deque of the first, who then may find less there than it brought.
+ * STEALS times each, up to MAX items; with OWN they steal into deques of their own, and pop those empty after each;
+ * with ROBBED too the last one steals from the deque of the first, who then may find less there than it brought.
  * PREFILLED items are pushed before the thieves start. What is left is popped at the end. Every item that went in must
  * have come out exactly once, and its contents are plain memory, so that a missing hand-over is a race. With
  * NEVER_EMPTY, for shapes in which more is prefilled than can be taken, no thief and no pop may say "empty", and
- * is_empty must say no. With NEVER_FULL every push must succeed.
+ * is_empty must say no. With NEVER_FULL every push must succeed, and one more at the end.
  *
  * reclaim.h is replaced: a model checker has no grace periods. What is deferred is freed after the threads are joined,
  * the earliest moment at which a thief that was never quiescent lets go.
@@ -178,6 +178,11 @@ static void own(char operation) {
 
 static void finish(void) {
     for (int i = 0; i < ITEMS_MAX && pop(deque); i++) {
+    }
+    if (NEVER_FULL) {
+        push();
+        bool found = pop(deque);
+        assert(found);
     }
     assert(ops->is_empty(deque) && ops->length(deque) == 0);
     for (int i = 0; i < pushed; i++) {
