@@ -43,9 +43,9 @@ static void print_part_json(enum sy_part_kind kind, const struct sy_part *part) 
     json_print_field(stdout, "reclamation", part->reclamation);
     json_print_field(stdout, "cost", part->cost);
     json_print_field(stdout, "caveat", part->caveat);
-    printf("\"bounded\":%s,\"reclaims\":%s,\"allocates\":%s,\"aborts\":%s,\"works_here\":%s}", json_bool(part->bounded),
-           json_bool(part->reclaims), json_bool(part->allocates), json_bool(part->aborts),
-           json_bool(works_here(kind, part)));
+    printf("\"bounded\":%s,\"withholds\":%s,\"reclaims\":%s,\"allocates\":%s,\"aborts\":%s,\"works_here\":%s}",
+           json_bool(part->bounded), json_bool(part->withholds), json_bool(part->reclaims), json_bool(part->allocates),
+           json_bool(part->aborts), json_bool(works_here(kind, part)));
 }
 
 static const char *workload_measures(const struct workload *workload) {

@@ -117,6 +117,7 @@ struct sy_worker_metrics {
     uint64_t global_pops;      /* tasks taken from the global queue */
     uint64_t overflows;        /* tasks moved from the local deque to the global queue for want of room */
     uint64_t spills;           /* tasks that found a bounded global queue full and went to the overflow list */
+    uint64_t offers;           /* tasks moved from a deque that withholds to the global queue for others to take */
     uint64_t yields;           /* polls that ended with a yield or a wake-up of the task itself */
     uint64_t parks;            /* times that it went to sleep */
     uint64_t empty_wakeups;    /* times that it was woken and found nothing to do */
@@ -154,9 +155,10 @@ struct sy_part {
     const char *order;
     const char *progress;
     const char *reclamation;
-    const char *cost;   /* of one push and one pop */
+    const char *cost;   /* of one push and one pop, and of a steal */
     const char *caveat; /* known defects and what is done about them */
     bool bounded;
+    bool withholds; /* keeps some tasks from other workers until its own does something */
     bool reclaims;  /* frees memory that others may be reading, by quiescent states */
     bool allocates; /* a push may need memory */
     bool aborts;    /* and a library beneath ends the process where there is none */

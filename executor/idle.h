@@ -36,7 +36,8 @@
 struct idle {
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 word; /* read by every producer, written on parking and searching only */
     SY_ALIGNAS(SY_CACHE_LINE) pthread_mutex_t lock;
-    uint32_t *parked; /* a stack: the last to park is warmest and goes first; who waits in the reactor is at the bottom */
+    uint32_t
+        *parked; /* a stack: the last to park is warmest and goes first; who waits in the reactor is at the bottom */
     uint32_t count;
     uint32_t searching_max;
 };
@@ -50,7 +51,12 @@ SY_INLINE bool idle_wants_wake(const struct idle *idle) {
     return word >= IDLE_PARKED && (uint32_t)word == 0;
 }
 
-/* The same without a barrier, for a publication by a seq_cst read-modify-write: see worker.h, N3. */
+/* Whether a worker is parked or searching. Without a barrier before it: lately. */
+SY_INLINE bool idle_somebody(const struct idle *idle) {
+    return au64_load_relaxed(&idle->word) != 0;
+}
+
+/* Whether a wake-up could be needed, without a barrier, for a publication by a seq_cst read-modify-write: see worker.h, N3. */
 SY_INLINE bool idle_wants_wake_now(const struct idle *idle) {
     uint64_t word = au64_load_seq_cst(&idle->word);
     return word >= IDLE_PARKED && (uint32_t)word == 0;

@@ -1,5 +1,7 @@
 #include "executor/park.h"
 
+#include <sched.h>
+
 static void count_driver(struct worker *worker, struct driver_events events) {
     counter_add(&worker->counters.reactor_polls, 1);
     counter_add(&worker->counters.reactor_events, events.events);
@@ -9,6 +11,12 @@ static void count_driver(struct worker *worker, struct driver_events events) {
 void worker_count_busy(struct worker *worker) {
     counter_add(&worker->counters.busy_ns, sy_now_ns() - au64_load_relaxed(&worker->busy_since_ns));
     au64_store_relaxed(&worker->busy_since_ns, 0);
+}
+
+void park_stay(struct worker *worker) {
+    if (worker->stays++ > 0) {
+        sched_yield(); /* to who keeps it and was perhaps preempted: a thief in the middle of a steal, a popper */
+    }
 }
 
 void worker_look(struct worker *worker) {
@@ -91,6 +99,7 @@ static bool sleep_on_event(struct worker *worker) {
 
 void park_sleep(struct worker *worker, bool block) {
     struct sy_runtime *runtime = worker->runtime;
+    worker->stays = 0;
     counter_add(&worker->counters.parks, 1);
     if (worker->woken) {
         counter_add(&worker->counters.empty_wakeups, 1);

@@ -12,15 +12,11 @@
 #ifndef STEALYARD_EXECUTOR_PARK_H
 #define STEALYARD_EXECUTOR_PARK_H
 
-#include "executor/runtime.h"
-
-SY_INLINE bool park_global_is_empty(const struct sy_runtime *runtime, const struct gq_ops *gq) {
-    return gq->is_empty(runtime->global) && (!global_may_refuse(gq) || gq_mutex_is_empty(runtime->overflow));
-}
+#include "executor/worker_put.h"
 
 /* What any worker could take. To be believed only behind a full barrier. */
 SY_INLINE bool park_work_visible(struct sy_runtime *runtime, const struct gq_ops *gq, const struct dq_ops *dq) {
-    if (!park_global_is_empty(runtime, gq)) {
+    if (!global_is_empty(runtime, gq)) {
         return true;
     }
     for (unsigned i = 0; i < runtime->config.workers; i++) {
@@ -42,16 +38,18 @@ SY_INLINE bool park_unattended(const struct driver *driver) {
  */
 SY_INLINE void park_propagate(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
     struct sy_runtime *runtime = worker->runtime;
+    offer(worker, gq, dq);
     fence_seq_cst();
     if (idle_wants_wake(&runtime->idle) && (park_work_visible(runtime, gq, dq) || park_unattended(&runtime->driver))) {
         runtime_notify(runtime, worker);
     }
 }
 
-/* By a searcher that has a task to run. */
+/* By a searcher that has a task to run. What else it brought may be out of the other searchers' reach: see offer. */
 SY_INLINE void park_found_work(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
     worker->searching = false;
-    if (idle_stop_searching(&worker->runtime->idle)) {
+    worker->stays = 0;
+    if (idle_stop_searching(&worker->runtime->idle) || local_withholds(dq)) {
         park_propagate(worker, gq, dq);
     }
 }
@@ -59,26 +57,7 @@ SY_INLINE void park_found_work(struct worker *worker, const struct gq_ops *gq, c
 /* Sleeps until there is something to do; the worker is on the list of the parked. `block`: it holds the driver. */
 void park_sleep(struct worker *worker, bool block);
 
-/* With nothing to run: returns when it is worth while to look again. */
-SY_INLINE void park(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
-    struct sy_runtime *runtime = worker->runtime;
-    bool block = driver_try_lock(&runtime->driver, DRIVER_BLOCKING);
-    bool searching = worker->searching;
-    worker->searching = false;
-    idle_park(&runtime->idle, worker->index, searching, block);
-    if (park_work_visible(runtime, gq, dq) || runtime_closed(runtime)) { /* I2 */
-        if (block) {
-            driver_unlock(&runtime->driver);
-        }
-        /* Woken by another meanwhile, or not: it searches now, beyond the limit of searchers if need be. */
-        idle_unpark(&runtime->idle, worker->index, true);
-        worker->searching = true;
-        return;
-    }
-    park_sleep(worker, block);
-    if (!worker->searching) {
-        park_propagate(worker, gq, dq);
-    }
-}
+/* Does not sleep, for something is visible, though perhaps not to be had yet. */
+void park_stay(struct worker *worker);
 
 #endif

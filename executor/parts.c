@@ -65,7 +65,8 @@ static bool local_deque_at(unsigned index, struct sy_part *part) {
                              .reclamation = ops->reclamation,
                              .cost = ops->cost,
                              .caveat = ops->caveat ? ops->caveat : "",
-                             .bounded = ops->bounded};
+                             .bounded = ops->bounded,
+                             .withholds = ops->withholds};
     return true;
 }
 

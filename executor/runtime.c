@@ -299,7 +299,6 @@ static int create_parts(struct sy_runtime *runtime) {
     runtime->gq_ops = part_global_queue(config->global_queue);
     runtime->dq_ops = part_local_deque(config->local_deque);
     runtime->combo = combo_find(runtime->gq_ops, runtime->dq_ops, config->dynamic_dispatch);
-    runtime->deque_is_lifo = runtime->dq_ops->order == DQ_LIFO;
     struct rx_config reactor = {.batch = config->reactor_batch, .speculative = config->speculative_io};
     int error = idle_create(&runtime->idle, config->workers, config->searching_max);
     if (!error) {

@@ -24,6 +24,7 @@
     COUNTER(global_pops)                                                                                               \
     COUNTER(overflows)                                                                                                 \
     COUNTER(spills)                                                                                                    \
+    COUNTER(offers)                                                                                                    \
     COUNTER(yields)                                                                                                    \
     COUNTER(parks)                                                                                                     \
     COUNTER(empty_wakeups)                                                                                             \
@@ -62,7 +63,8 @@ struct worker {
     bool in_driver;            /* wakes tasks from within the reactor: notify once, at the end */
     bool brought;              /* that woke at least one */
     bool woken;                /* by another worker, and has polled nothing since */
-    size_t yielders;           /* deferred tasks that lie in the deque now, at most */
+    size_t yielders;           /* deferred tasks that lie in the deque now, at most; popped newest first only */
+    unsigned stays;            /* times in a row that it stayed awake for what it could not get */
     struct sy_context context;
     uint64_t random;           /* xorshift state */
     struct au64 busy_since_ns; /* 0: parked; for metrics */
@@ -75,7 +77,8 @@ struct worker {
     struct counters counters;
 
     /* Touched by others. */
-    SY_ALIGNAS(SY_CACHE_LINE) struct aptr deferred; /* yielded and over-eager tasks, a stack: see worker.h */
+    SY_ALIGNAS(SY_CACHE_LINE) struct aptr deferred; /* yielded and over-eager tasks, a stack: see worker_put.h */
+    struct au32 asked;                              /* for what the deque withholds: see worker_search.h */
     SY_ALIGNAS(SY_CACHE_LINE) struct event event;
     uint32_t index;
     pthread_t thread;
@@ -100,7 +103,6 @@ struct sy_runtime {
     const struct dq_ops *dq_ops;
     struct gq *global;
     struct gq *overflow; /* a gq_mutex beside a global queue that may refuse a push; NULL otherwise */
-    bool deque_is_lifo;
     struct worker *workers;
     struct sy_config config;
     char names[3][32]; /* of the parts, as config has them */
@@ -135,6 +137,15 @@ SY_INLINE struct worker *runtime_worker(const struct sy_runtime *runtime) {
 /* Whether there is an overflow list: for a queue that may be full, or find no memory. */
 SY_INLINE bool global_may_refuse(const struct gq_ops *gq) {
     return gq->bounded || gq->allocates;
+}
+
+/* What of a deque's table the worker goes by, beside its operations. */
+SY_INLINE bool local_is_lifo(const struct dq_ops *dq) {
+    return dq->order == DQ_LIFO;
+}
+
+SY_INLINE bool local_withholds(const struct dq_ops *dq) {
+    return dq->withholds;
 }
 
 SY_INLINE bool runtime_closed(const struct sy_runtime *runtime) {

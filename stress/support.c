@@ -26,33 +26,53 @@ void support_fatal(const char *file, int line, const char *format, ...) {
 static struct support_combo *combos;
 static size_t combo_count;
 
-static void combo_add(const struct sy_part *queue, const char *local_deque, const char *reactor, bool dynamic,
+static void combo_add(const struct sy_part *queue, const struct sy_part *deque, const char *reactor, bool dynamic,
                       unsigned workers) {
     combos = realloc(combos, (combo_count + 1) * sizeof *combos);
     SUPPORT_REQUIRE(combos);
     struct support_combo *combo = &combos[combo_count++];
     *combo = (struct support_combo){.global_queue = queue->name,
-                                    .local_deque = local_deque,
+                                    .local_deque = deque->name,
                                     .reactor = reactor,
                                     .queue = *queue,
+                                    .deque = *deque,
                                     .dynamic = dynamic,
                                     .workers = workers};
-    snprintf(combo->name, sizeof combo->name, "%s.%s.%s%s.%u", queue->name, local_deque, reactor,
+    snprintf(combo->name, sizeof combo->name, "%s.%s.%s%s.%u", queue->name, deque->name, reactor,
              dynamic ? ".dynamic" : "", workers);
 }
 
-/* The first queue goes with every deque. A further one goes with one of them, at a number of workers in its turn. */
-static void combos_of_queue(unsigned number, const struct sy_part *queue, const char *reactor) {
+static unsigned workers_in_turn(unsigned number) {
+    return number % 4 < 2 ? 2 : 4;
+}
+
+/* The first queue goes with every deque, at every number of workers with the first and at one of them in its turn else. */
+static void combos_of_first_queue(const struct sy_part *queue, const char *reactor) {
+    struct sy_part deque;
+    for (unsigned d = 0; sy_part_at(SY_LOCAL_DEQUE, d, &deque); d++) {
+        for (unsigned workers = 1; workers <= 4 && d == 0; workers *= 2) {
+            combo_add(queue, &deque, reactor, false, workers);
+        }
+        if (d == 0) {
+            combo_add(queue, &deque, reactor, true, 2);
+        } else if (sy_part_probe(SY_LOCAL_DEQUE, deque.name) == 0) {
+            combo_add(queue, &deque, reactor, false, workers_in_turn(d + 2));
+        }
+    }
+}
+
+/* A further one goes with one of them, which differs from queue to queue: the other number of workers of most deques. */
+static void combo_of_queue(unsigned number, const struct sy_part *queue, const char *reactor) {
     struct sy_part deque;
     unsigned deques = 0;
     while (sy_part_at(SY_LOCAL_DEQUE, deques, &deque)) {
-        for (unsigned workers = 1; workers <= 4 && number == 0; workers *= 2) {
-            combo_add(queue, deque.name, reactor, false, workers);
-        }
         deques++;
     }
     SUPPORT_REQUIRE(sy_part_at(SY_LOCAL_DEQUE, number % deques, &deque));
-    combo_add(queue, deque.name, reactor, number == 0, number % 4 < 2 ? 2 : 4);
+    if (sy_part_probe(SY_LOCAL_DEQUE, deque.name) != 0) {
+        SUPPORT_REQUIRE(sy_part_at(SY_LOCAL_DEQUE, 0, &deque));
+    }
+    combo_add(queue, &deque, reactor, false, workers_in_turn(number));
 }
 
 static void combos_fill(void) {
@@ -60,7 +80,7 @@ static void combos_fill(void) {
     for (unsigned q = 0; sy_part_at(SY_GLOBAL_QUEUE, q, &queue); q++) {
         bool works = sy_part_probe(SY_GLOBAL_QUEUE, queue.name) == 0;
         for (unsigned r = 0; works && sy_part_at(SY_REACTOR, r, &reactor); r++) {
-            combos_of_queue(q, &queue, reactor.name);
+            q == 0 ? combos_of_first_queue(&queue, reactor.name) : combo_of_queue(q, &queue, reactor.name);
         }
     }
     SUPPORT_REQUIRE(combo_count > 0);

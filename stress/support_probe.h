@@ -150,9 +150,7 @@ static inline void probe_hogs_start(struct probe_hogs *hogs, struct sy_runtime *
     for (unsigned i = 0; i < hogs->count; i++) {
         probe_log_init(&hogs->logs[i]);
         probe_spawn(runtime, &hogs->logs[i], PROBE_HELD, 0, &hogs->joins[i]);
-    }
-    for (unsigned i = 0; i < hogs->count; i++) {
-        support_counter_wait(&hogs->logs[i].held, 1);
+        support_counter_wait(&hogs->logs[i].held, 1); /* in a batch, a deque might withhold the next one behind it */
     }
 }
 
