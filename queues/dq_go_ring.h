@@ -26,8 +26,8 @@
  *        and with [T1], of those who see this head. On failure nothing is read through it
  *
  * A model checker for RC11 (stress/test_models.sh) finds the fault when [P4], [T1], [T2] or [T6] is relaxed, one of
- * [O2], [B2], [T4] does not release or is no compare-and-swap, or [T3] comes after [T4]. It accepts [P2] and the failures
- * of [O2] and [B2] relaxed: RC11 has no load that sees a store which depends on what follows it.
+ * [O2], [B2], [T4] does not release or is no compare-and-swap, or [T3] comes after [T4]. It accepts [P2] and the
+ * failures of [O2] and [B2] relaxed: RC11 has no load that sees a store which depends on what follows it.
  *
  * Rejected: claiming before copying (dq_tokio_ring.h: a second read-modify-write, and other thieves are kept out); a
  * copy by way of the stack (Go did so once; the thief's own ring will do).
