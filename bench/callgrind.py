@@ -27,12 +27,13 @@ def run(command, hang_s):
     return done
 
 
-def instructions(command, hang_s):
-    """(instructions of the whole process, what it printed)"""
+def instructions(command, hang_s, function=None):
+    """(instructions of the whole process, or of a function and what it calls; what the program printed)"""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
+        only = [f"--toggle-collect={function}"] if function else []
         done = run(["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null", "--fair-sched=yes",
-                    f"--log-file={log}", *command], hang_s)
+                    f"--log-file={log}", *only, *command], hang_s)
         found = re.search(r"Collected : (\d+)", log.read_text(encoding="utf-8"))
     if not found:
         raise Refusal("callgrind printed no count", EXIT_FAILED)

@@ -5,8 +5,9 @@ Cases of one thread only, for how often threads collide is noise again. Instruct
 micro-benchmarks and of runtime workloads with one worker: the difference between a short and a longer run, so that
 starting and ending are left out. The rest comes from the counting build of the micro-benchmarks (micro_counting):
 queues/atomics.h counts itself, a mutex taken counts as two read-modify-writes (what locking and unlocking one that is
-free takes with glibc), and allocations are calls of malloc and its kin. Fences are fence_seq_cst; a seq_cst store is none
-of the figures here, though it costs as much. What a peer does with atomics cannot be counted that way, nor what oneTBB
+free takes with glibc), membarriers are calls of membarrier(2), and allocations those of malloc and its kin. Fences are
+fence_seq_cst; a seq_cst store is none of the figures here, though it costs as much. deque/theft counts what a thief does
+alone: one successful steal of one item or of up to 32, and those that said RETRY before it. What a peer does with atomics cannot be counted that way, nor what oneTBB
 takes from its own allocator: no figure stands there.
 
 Exit status: 0 done, 1 a program failed, 2 wrong usage or a program is missing.
@@ -23,9 +24,10 @@ from pathlib import Path
 from callgrind import Refusal, instructions, per_operation, run
 
 ROOT = Path(__file__).resolve().parent.parent
-COUNTED = (r"^(reference/(plain_ring|fetch_add|cas_loop|malloc_free)/1$|queue/(pairs/1|burst/|empty/1)|"
-           r"deque/(owner|empty|growth)|reactor/(pingpong/|bench/n:1000/a:100/w:1000/|timers/cancel/))")
-BY_CALLGRIND = (r"^(reference/plain_ring/1$|queue/(pairs/1|burst/64|empty/1)/|deque/owner/depth:(1|64)/|"
+COUNTED = (r"^(reference/((plain_ring|fetch_add|cas_loop|malloc_free)/1|plain_stack/.*)$|queue/(pairs/1|burst/|empty/1)|"
+           r"deque/(owner|empty|growth|theft)|reactor/(pingpong/|bench/n:1000/a:100/w:1000/|timers/cancel/))")
+BY_CALLGRIND = (r"^(reference/(plain_ring/1|plain_stack/.*)$|queue/(pairs/1|burst/64|empty/1)/|"
+                r"deque/(owner/depth:(1|64)|theft/batch:(1|32))/|"
                 r"reactor/(pingpong/tcp|bench/n:1000/a:100/w:1000)/)")
 COUNTED_OPERATIONS = 20480
 # The short run is longer than what a part does only at first; the longer one takes so many times as many operations.
@@ -35,6 +37,8 @@ WORKLOADS = {"yield_many": (1, 2), "chained_spawn": (5, 55), "ping_pong": (5, 30
 VARIED = {"queue": ("yield_many",), "deque": ("yield_many", "chained_spawn")}
 OWN_ALLOCATOR = ("onetbb",)
 RMW_OF_A_LOCK = 2
+# What a thief does is a function of its own (bench/micro_deque.h), whatever suffix a compiler gives it.
+THEFT = "{}_steal_alone*"
 HANG_S = 120
 
 
@@ -61,7 +65,7 @@ def cases(micro, pattern):
 
 def row_of(workload, arm, how, **figures):
     row = {"workload": workload, "arm": arm, "per": "operation", "instructions": None, "rmw": None, "fences": None,
-           "allocations": None, "bytes": None, "how": how}
+           "membarriers": None, "allocations": None, "bytes": None, "how": how}
     return row | figures
 
 
@@ -78,7 +82,8 @@ def key_of(case):
 def count_figures(case, entry):
     figures = {}
     if not case["peer"]:
-        figures = {"rmw": entry["rmw"] + RMW_OF_A_LOCK * entry["locks"], "fences": entry["fences"]}
+        figures = {"rmw": entry["rmw"] + RMW_OF_A_LOCK * entry["locks"], "fences": entry["fences"],
+                   "membarriers": entry["membarriers"]}
     if case["implementation"] not in OWN_ALLOCATOR:
         figures |= {"allocations": entry["allocations"], "bytes": entry["bytes"]}
     return figures
@@ -102,9 +107,11 @@ def counted(build):
 # ---- callgrind ----
 
 def micro_instructions(micro, case):
+    function = THEFT.format(case["implementation"]) if case["shape"].startswith("theft/") else None
+
     def of(operations):
         count, printed = instructions([micro, f"--benchmark_filter=^{case['case']}$", "--benchmark_format=json",
-                                       f"--operations={operations}"], HANG_S)
+                                       f"--operations={operations}"], HANG_S, function)
         return count, printed["benchmarks"][0]["iterations"]
 
     few = of(FEW)
@@ -166,10 +173,10 @@ def add_instructions(rows, found):
 # ---- output ----
 
 def print_table(rows):
-    print("| workload | arm | instructions | read-modify-writes | fences | allocations | bytes |")
-    print("|---|---|--:|--:|--:|--:|--:|")
+    print("| workload | arm | instructions | read-modify-writes | fences | membarriers | allocations | bytes |")
+    print("|---|---|--:|--:|--:|--:|--:|--:|")
     for row in rows:
-        figures = [row[name] for name in ("instructions", "rmw", "fences", "allocations", "bytes")]
+        figures = [row[name] for name in ("instructions", "rmw", "fences", "membarriers", "allocations", "bytes")]
         cells = ["–" if figure is None else f"{figure:.1f}" if i == 0 else f"{figure:.3f}"
                  for i, figure in enumerate(figures)]
         print(f"| {row['workload']} | {row['arm']} | {' | '.join(cells)} |")

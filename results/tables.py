@@ -8,7 +8,7 @@ from view import (anchor, interval_text, is_time, number_text, rate_text, ratio_
 
 TAILS = ("p99.9", "p99", "p90")
 HEAT_REACH = 2.0  # ratios beyond 1/2 and 2 have the fullest colour
-EXACT_FIELDS = ("instructions", "rmw", "fences", "allocations", "bytes")
+EXACT_FIELDS = ("instructions", "rmw", "fences", "membarriers", "allocations", "bytes")
 
 
 def heat_rows(view, workloads):
@@ -222,8 +222,8 @@ def counter_table(view):
 
 def exact_rows(view):
     """The counted figures; `href` leads to the timed samples of the same cell where there are any."""
-    return [{**row, "values": [number_text(row[field]) for field in EXACT_FIELDS],
-             "sort": [row[field] for field in EXACT_FIELDS],
+    return [{**row, "values": [number_text(row.get(field)) for field in EXACT_FIELDS],
+             "sort": [row.get(field) for field in EXACT_FIELDS],
              "href": anchor(row["workload"], row["arm"]) if (row["workload"], row["arm"]) in view.samples else None}
             for row in view.bundle.exact or ()]
 

@@ -3,6 +3,7 @@
 """The micro-benchmarks: names, lists, counters, the checks in the run that is timed, exact figures, bad input."""
 
 import collections
+import ctypes
 import json
 import os
 import subprocess
@@ -239,6 +240,11 @@ class Exact(unittest.TestCase):
             got = [found[name][key] for key in ("rmw", "fences", "locks", "allocations", "bytes")]
             self.assertEqual(tuple(got), figures, name)
 
+    def membarrier_works(self):
+        number = 324 if os.uname().machine == "x86_64" else 283  # the generic one
+        commands = ctypes.CDLL(None).syscall(number, 0, 0, 0)
+        return commands > 0 and commands & 8 != 0  # MEMBARRIER_CMD_PRIVATE_EXPEDITED
+
     def exact(self, *flags, **environment):
         return subprocess.run([sys.executable, SOURCE / "bench" / "exact.py", *flags], capture_output=True, text=True,
                               timeout=SAFETY_S, check=False, env={**os.environ, **environment})
@@ -249,8 +255,9 @@ class Exact(unittest.TestCase):
         rows = {(row["workload"], row["arm"]): row for row in json.loads(done.stdout)["rows"]}
         pairs = rows["queue/pairs/1", "gq_mutex"]
         self.assertEqual(pairs, {"workload": "queue/pairs/1", "arm": "gq_mutex", "per": "operation",
-                                 "instructions": None, "rmw": 4, "fences": 0, "allocations": 0, "bytes": 0,
-                                 "how": "counting build"})
+                                 "instructions": None, "rmw": 4, "fences": 0, "membarriers": 0, "allocations": 0,
+                                 "bytes": 0, "how": "counting build"})
+        self.assertEqual(rows["deque/theft/batch:1", "dq_chase_lev_asym"]["membarriers"] > 0, self.membarrier_works())
         for (_, arm), row in rows.items():
             if arm in ("moodycamel", "boost_lockfree"):
                 self.assertIsNone(row["rmw"])
