@@ -94,6 +94,10 @@ static size_t steal_once(const struct dq_ops *ops, const struct dq_config *from,
     for (size_t i = 0; i < n; i++) {
         CHECK(solo_push(&victim, i));
     }
+    for (int i = 0; ops->withholds && i < 2; i++) {
+        solo_rob(&victim, NULL, 1); /* a thief that finds nothing asks for more, and the owner gives it as it goes on */
+        solo_pop(&victim);
+    }
     size_t moved = solo_rob(&victim, &thief, max), half = n - n / 2;
     CHECK(ops->bounded || ops->withholds || moved == (half < max ? half : max));
     solo_look(&victim);
