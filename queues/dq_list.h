@@ -12,6 +12,7 @@
 #include "queues/dq_chase_lev_fixed.h"
 #include "queues/dq_go_ring.h"
 #include "queues/dq_mutex.h"
+#include "queues/dq_split.h"
 #include "queues/dq_split_asym.h"
 #include "queues/dq_st3.h"
 #include "queues/dq_tokio_ring.h"
@@ -26,6 +27,7 @@
     DQ(dq_st3)                                                                                                         \
     DQ(dq_bwos)                                                                                                        \
     DQ(dq_bwos_fifo)                                                                                                   \
+    DQ(dq_split)                                                                                                       \
     DQ(dq_split_asym)
 
 #endif
