@@ -36,7 +36,7 @@
  *   [R2] a thief whose fence was refused says so: cas relaxed, hands nothing over
  *   [R3] the owner stores that it makes full barriers from now on: release, pairs with [R4]. The pops before, whose
  *        barrier was none, happen before; each lowered bottom of theirs is seen at [T2]
- *   [R4] a thief loads `fences`: acquire
+ *   [R4] a thief loads `fences`: relaxed; [F2] behind it makes an acquire of it
  *
  * Layout: top alone on a line (thieves write it), the owner's fields on another, of which thieves read bottom, and on a
  * third what is mostly read: array and fences.
@@ -83,7 +83,7 @@ static inline int dq_chase_lev_asym_create(struct dq **out, const struct dq_conf
         free(array);
         return -ENOMEM;
     }
-    dq_chase_lev_half_init(&d->ends, (int64_t)config->first);
+    dq_chase_lev_half_init(&d->ends, config->first);
     dq_chase_lev_asym_view(&d->ends.ring, array);
     aptr_store_relaxed(&d->array, array);
     d->reclaim = config->reclaim;
@@ -163,7 +163,7 @@ SY_INLINE size_t dq_chase_lev_asym_take_oldest(struct dq *deque, struct sy_node 
 /* False: the kernel refuses, and the owner has not heard of it. */
 __attribute__((noinline, unused)) static bool dq_chase_lev_asym_fence(struct dq_chase_lev_half *victim) {
     struct dq_chase_lev_asym *d = (struct dq_chase_lev_asym *)(void *)victim;
-    bool light = au32_load_acquire(&d->fences) != DQ_CHASE_LEV_ASYM_FULL; /* [R4] */
+    bool light = au32_load_relaxed(&d->fences) != DQ_CHASE_LEV_ASYM_FULL; /* [R4] */
     if (asym_heavy(light)) {                                              /* [F2] */
         return true;
     }

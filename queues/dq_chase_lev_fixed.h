@@ -54,7 +54,7 @@ static inline int dq_chase_lev_fixed_create(struct dq **out, const struct dq_con
     for (size_t i = 0; i < config->capacity; i++) {
         aptr_store_relaxed(&slots[i], NULL); /* a thief that is late may read one before its [T5] fails */
     }
-    dq_chase_lev_half_init(h, (int64_t)config->first);
+    dq_chase_lev_half_init(h, config->first);
     h->ring.slots = slots;
     h->ring.mask = (int64_t)config->capacity - 1;
     *out = (struct dq *)(void *)h;

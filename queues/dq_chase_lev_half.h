@@ -111,7 +111,8 @@ SY_INLINE struct aptr *dq_chase_lev_half_slot(const struct dq_chase_lev_ring *ri
 }
 
 /* All but the ring. */
-SY_INLINE void dq_chase_lev_half_init(struct dq_chase_lev_half *h, int64_t first) {
+SY_INLINE void dq_chase_lev_half_init(struct dq_chase_lev_half *h, uint64_t first_index) {
+    int64_t first = (int64_t)(first_index & (UINT64_MAX >> 2)); /* they never come to 2^63 */
     au64_store_relaxed(&h->top, (uint64_t)first & DQ_CHASE_LEV_HALF_INDEX);
     ai64_store_relaxed(&h->bottom, first);
     h->top_seen = h->ceiling = first;
