@@ -15,6 +15,7 @@ struct solo {
     struct dq *deque;
     struct item *items;
     size_t *inside, limit, low, high; /* never more than `limit` inside */
+    bool starves;                     /* there may be no memory to grow */
 };
 
 static inline struct solo solo_begin(const struct dq_ops *ops, const struct dq_config *config, struct item *items,
@@ -43,7 +44,7 @@ static inline void solo_look(const struct solo *s) {
 
 /* While nobody is in the middle of a theft, all of the room is to be had. */
 static inline bool solo_may_be_full(const struct solo *s) {
-    return s->ops->bounded && solo_length(s) >= s->config->capacity;
+    return (s->ops->bounded || s->starves) && solo_length(s) >= s->config->capacity;
 }
 
 static inline bool solo_push(struct solo *s, size_t index) {
@@ -125,13 +126,21 @@ static inline void solo_drain(struct solo *s) {
     expect_empty(s->ops, s->deque);
 }
 
-/* `count` items in random operations of one thread on two deques, which steal from each other. */
-static inline void run_solo(const struct dq_ops *ops, const struct dq_config *config, size_t count) {
+/*
+ * `count` items in random operations of one thread on two deques, which steal from each other. `starve`, if not NULL, may
+ * take away what memory there is, and give it back.
+ */
+static inline void run_solo(const struct dq_ops *ops, const struct dq_config *config, size_t count,
+                            void (*starve)(uint64_t *random)) {
     struct item *items = create_items(count);
     struct solo both[2] = {solo_begin(ops, config, items, count), solo_begin(ops, config, items, count)};
     uint64_t random = check_seed();
+    both[0].starves = both[1].starves = starve;
     reclaim_register_thread();
     for (size_t next = 0; next < count;) {
+        if (starve) {
+            starve(&random);
+        }
         struct solo *s = &both[check_random(&random) % 2], *other = s == both ? &both[1] : both;
         size_t n = check_random(&random) % 12;
         n *= check_random(&random) % 32 == 0 ? 20 : 1;
@@ -173,13 +182,9 @@ struct robbery {
     struct item *items;
     size_t *pushed, pushed_count; /* the owner's, of a LIFO deque: what it pushed and has neither popped nor missed */
     size_t popped_last;           /* the owner's, of a FIFO deque: 1 + the last item that it popped */
-    struct au64 taken, stolen, overflown;
+    struct au64 stolen, overflown;
+    struct au32 over; /* the owner has pushed everything and found its deque empty */
 };
-
-static inline void rob_count(struct robbery *r, struct sy_node *node) {
-    take_item(r->items, node);
-    au64_fetch_add_relaxed(&r->taken, 1);
-}
 
 /* Thieves take the oldest: so of a LIFO deque the owner gets the newest of all, or nothing. */
 static inline bool rob_pop(struct robbery *r) {
@@ -191,7 +196,7 @@ static inline bool rob_pop(struct robbery *r) {
         return false;
     }
     size_t index = (size_t)((struct item *)(void *)node - r->items);
-    rob_count(r, node);
+    take_item(r->items, node);
     if (r->ops->order == DQ_LIFO) {
         CHECK(r->pushed_count > 0);
         CHECK_EQ(index, r->pushed[--r->pushed_count]);
@@ -225,14 +230,15 @@ static inline bool rob_push(struct robbery *r, size_t index) {
     return r->overflows;
 }
 
-static inline void rob_globally(struct robbery *r) {
+/* Returns whether there was something. */
+static inline bool rob_globally(struct robbery *r) {
     struct sy_node *batch[2];
     size_t got = 0;
-    if (r->overflows && gq_mutex_pop_batch(r->global, batch, 2, &got) == GQ_OK) {
-        for (size_t i = 0; i < got; i++) {
-            rob_count(r, batch[i]);
-        }
+    gq_mutex_pop_batch(r->global, batch, 2, &got);
+    for (size_t i = 0; i < got; i++) {
+        take_item(r->items, batch[i]);
     }
+    return got > 0;
 }
 
 static inline void rob_as_owner(struct robbery *r) {
@@ -248,27 +254,36 @@ static inline void rob_as_owner(struct robbery *r) {
     }
     while (rob_pop(r)) {
     }
+    au32_store_release(&r->over, 1);
 }
 
+/* One theft; `*next` is at least what was pushed after the last one. */
+static inline enum dq_status rob_once(struct robbery *r, size_t *next) {
+    struct sy_node *node;
+    size_t moved;
+    enum dq_status status = r->ops->steal(r->deque, NULL, 1, &node, &moved);
+    CHECK_EQ(moved, status == DQ_OK);
+    if (status == DQ_OK) {
+        size_t index = take_item(r->items, node);
+        CHECK(index >= *next); /* the oldest first: what one thief gets was pushed in this order */
+        *next = index + 1;
+        au64_fetch_add_relaxed(&r->stolen, 1);
+    }
+    return status;
+}
+
+/* Until nothing is left; run_robbery tells what is missing. */
 static inline void rob_as_thief(struct robbery *r) {
-    size_t next = 0; /* at least what was pushed after the last item stolen */
-    for (size_t i = 0; au64_load_relaxed(&r->taken) < r->count; i++) {
-        struct sy_node *node;
-        size_t moved;
-        enum dq_status status = r->ops->steal(r->deque, NULL, 1, &node, &moved);
-        CHECK_EQ(moved, status == DQ_OK);
-        if (status == DQ_OK) {
-            size_t index = (size_t)((struct item *)(void *)node - r->items);
-            CHECK(index >= next); /* the oldest first: what one thief gets was pushed in this order */
-            next = index + 1;
-            rob_count(r, node);
-            au64_fetch_add_relaxed(&r->stolen, 1);
-        } else if (status == DQ_EMPTY || r->ops->withholds) {
-            rob_globally(r);
-            reclaim_quiescent();
+    size_t next = 0;
+    bool left = true;
+    for (size_t i = 0; left; i++) {
+        bool over = au32_load_acquire(&r->over);
+        enum dq_status status = rob_once(r, &next);
+        if (status == DQ_EMPTY || (status == DQ_RETRY && r->ops->withholds)) {
+            left = rob_globally(r) || !over || status == DQ_RETRY;
             sched_yield();
         }
-        if (i % 64 == 0) {
+        if (status != DQ_OK || i % 64 == 0) {
             reclaim_quiescent();
         }
     }

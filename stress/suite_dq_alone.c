@@ -50,7 +50,7 @@ static void alone(size_t variant) {
     struct reclaim *reclaim = create_reclaim();
     for (size_t i = 0; i < SHAPES; i++) {
         struct dq_config config = shape(i, reclaim);
-        run_solo(implementations[variant], &config, threads_scaled(200000));
+        run_solo(implementations[variant], &config, threads_scaled(200000), NULL);
     }
     reclaim_destroy(reclaim);
 }

@@ -41,7 +41,7 @@ static void alone(size_t variant) {
     for (size_t i = 0; i < SHAPES * EDGES; i++) {
         for (size_t k = i % threads_stride(); k < sizeof before / sizeof *before; k += threads_stride()) {
             struct dq_config config = config_at(i % SHAPES, i / SHAPES, before[k], reclaim);
-            run_solo(implementations[variant], &config, 1000);
+            run_solo(implementations[variant], &config, 1000, NULL);
         }
     }
     reclaim_destroy(reclaim);
