@@ -1,16 +1,18 @@
 /*
- * A split deque: the older items are *shared*, for thieves to take by one compare-and-swap, however many; the newer ones
- * are *private*, and the owner pushes and pops them without a read-modify-write and without a fence. A thief that finds
- * nothing shared asks for it; an owner that does not answer, because it is busy with an item or not running at all, has
- * its private part *revoked*: an asymmetric fence makes sure that whatever it does next takes the thief into account.
+ * A split deque: the older items are *shared*, for thieves to take by one compare-and-swap, however many; the newer
+ * ones are *private*, and the owner pushes and pops them without a read-modify-write and without a fence. A thief that
+ * finds nothing shared asks for it; an owner that does not answer, because it is busy with an item or not running at
+ * all, has its private part *revoked*: an asymmetric fence makes sure that whatever it does next takes the thief into
+ * account.
  *
  * Source: ours. The split and the request are Lace's (van Dijk and van de Pol: Lace: Non-blocking Split Deque for
  * Work-Stealing, MuCoCoS 2014), where private items wait for their owner; the asymmetric fence is Dice, Huang and
  * Yang's (asym.h).
  *
- * Contract: dq.h; LIFO for the owner. Grows by doubling up to DQ_SPLIT_ASYM_CAPACITY_MAX slots; then, or without memory,
- * push says DQ_FULL. Never shrinks. A thief is a thread that is registered with reclaim.h and online; nothing here is a
- * quiescent state. A theft takes half of the items, but no more than are shared, if any are; at most 4,095 are.
+ * Contract: dq.h; LIFO for the owner. Grows by doubling up to DQ_SPLIT_ASYM_CAPACITY_MAX slots; then, or without
+ * memory, push says DQ_FULL. Never shrinks. A thief is a thread that is registered with reclaim.h and online; nothing
+ * here is a quiescent state. A theft takes half of the items, but no more than are shared, if any are; at most 4,095
+ * are.
  *
  * Progress. push, pop and take_oldest: no loop but over compare-and-swaps that thieves won, and those only in a *slow
  * step*: to answer, to take back what is shared, to grow (malloc, copying, reclaim_defer's short lock). A thief that
@@ -32,26 +34,29 @@
  *   (b) a thief that reads the word, then offset, array and slots, and then compares and swaps the word, has read what
  *       was there all the time: all that it depends on changes only while the word is closed, and slots are written
  *       again only when tail has passed them.
- * The tail's 51 bits wrap round after 2⁵¹ items were shared; each goes with a read-modify-write of the word, 4,095 at
- * most with one, and no owner can share as many in less than weeks. Only a thief that stood between two instructions
- * all the while could be misled, by a word that is the same to the bit.
+ * The tail's 51 bits wrap round after 2⁵¹ items were shared; one read-modify-write of the word shares 4,095 at most, so
+ * an owner that did nothing else, for thieves that always ask, would take hours. Only a thief that stood between two
+ * instructions all the while could be misled, by a word that is the same to the bit.
  *
  * Revoking. The thief reads the word (open, nothing shared) [W1], sets `asked` [A1], passes the heavy fence, reads head
  * and copies; its compare-and-swap [W5] takes the oldest private items. The owner's pop stores the head [H1], passes
  * the light fence and looks at `asked` [A2]; if it is set, the pop closes the word before it takes the item.
  *   (c) Suppose that [W5] succeeds. Then by (a) no slow step began between [W1] and [W5], and nobody but a slow step
  *       clears `asked` [A3]. A pop in that time either has its fence before the thief's: then the thief sees its head
- *       [H2], and does not count the item that it takes; or behind it: then it sees `asked`, and comes to close the word
- *       when [W5] is done, and learns from the tail what is gone: its own item may be. Pushes are of no consequence:
- *       they are above what the thief took.
+ *       [H2], and does not count the item that it takes; or behind it: then it sees `asked`, and comes to close the
+ *       word when [W5] is done, and learns from the tail what is gone: its own item may be. Pushes are of no
+ *       consequence: they are above what the thief took.
  *   (d) The owner's floor is then too low, until its next slow step, which is its next push or pop: `asked` is set.
  *   (e) A clearing [A3] may undo a request that came after the word was read by who makes it. That thief's word is not
  *       the one that the slow step leaves (it had nothing shared; a), so its [W5] fails, and it looks again.
  *
+ * Finding nothing. The oldest item's position never decreases, and tail - offset is that position, or less if offset is
+ * newer than the word. So a thief that reads the word, then offset, and then a head that is not beyond has seen a
+ * moment without an item that was not on its way to somebody.
+ *
  * Linearization points. push: [H1]. pop: [H1] if `asked` is not set; else, or of shared items, its close [W2], or the
  * compare-and-swap of the only one; DQ_EMPTY: the same, or its load [W1] with nothing shared, or, if nothing has been
- * since, its load of its own head. steal: [W5]; DQ_EMPTY: [H2], between two loads of the same word. take_oldest: [W2].
- * is_empty: as DQ_EMPTY; length: a hint.
+ * since, its load of its own head. steal: [W5]; DQ_EMPTY: [H2]. take_oldest: [W2]. is_empty: [H2]; length: a hint.
  *
  * Reclamation and ABA. The array that growth replaced is handed to reclaim.h, so it lives until each thief that may
  * read it is quiescent. ABA: (a). Items are reclaimed by whoever took them; what a loser copied is dropped.
@@ -61,14 +66,15 @@
  *   [W1] load of the word, acquire, pairs with [W2], [W3], [W5]: what a value of it speaks of is there. For the owner:
  *        thieves that moved the tail have read their slots, which it may write again. Relaxed in close, where [W2] does
  *        that
- *   [W2] close, or the owner's theft from itself: cas acq_rel. Acquire: as [W1]; release: a thief that sees [F1] or [H1]
- *        of a slow step sees afterwards that the word is not what it was [W4]
+ *   [W2] close, or the owner's theft from itself: cas acquire, as [W1]. It succeeds from what thieves compare with, so
+ *        theirs fail from then on, whatever they have read of [F1] and [H1]
  *   [W3] open: store, release: [S1], [F1], [G3], [A3] and the items' contents are before it
- *   [W4] the word again, relaxed: [F2] and [H2] before it acquire. In ask: a hint
- *   [W5] theft: cas acq_rel. Release: the slots were read before. Acquire: not needed for what it does, but each change of
- *        the word then has all earlier ones before it
- *   [F1] store of offset, release → [F2] load, acquire: see [W2]
- *   [H1] store of head, release → [H2] load, acquire: slots and contents of all that is private, for revoke; and see [W2]
+ *   [W4] whether the word has changed, relaxed: then [W1] follows
+ *   [W5] theft: cas release: the slots were read before it. As all changes of an open word are read-modify-writes, [W1]
+ *        of a later value has those of earlier thieves before it, too
+ *   [F1] store of offset, relaxed, before [W3] → [F2] load, relaxed, after [W1]: at least as new as the word; if newer,
+ *        the word has changed
+ *   [H1] store of head, release → [H2] load, acquire: slots and contents of all that is private, for revoke
  *   [S1] slot written, relaxed: visible by [H1] or [W3]
  *   [S2] slot read by a thief, relaxed: before [W5]. A newer content than what it took cannot be (b)
  *   [G1] empty slots are written too, and [G2] items copied: relaxed, visible by [G3]
@@ -103,7 +109,7 @@
 #define DQ_SPLIT_ASYM_COUNT_MAX ((UINT64_C(1) << DQ_SPLIT_ASYM_COUNT_BITS) - 1)
 #define DQ_SPLIT_ASYM_CLOSED UINT64_C(1) /* bit of a word */
 
-/* How often a thief looks for the answer of an owner that it has asked, with a pause between (25 ns here, 40 on others). */
+/* How often a thief looks for the answer of an owner that it has asked, with a pause between: some microseconds. */
 #ifndef DQ_SPLIT_ASYM_PATIENCE
 #define DQ_SPLIT_ASYM_PATIENCE 100
 #endif
@@ -234,7 +240,7 @@ static inline void dq_split_asym_destroy(struct dq *deque) {
  */
 static inline uint64_t dq_split_asym_close(struct dq_split_asym *d) {
     uint64_t word = au64_load_relaxed(&d->shared);                              /* [W1] */
-    while (!au64_cas_acq_rel(&d->shared, &word, word | DQ_SPLIT_ASYM_CLOSED)) { /* [W2] */
+    while (!au64_cas_acquire(&d->shared, &word, word | DQ_SPLIT_ASYM_CLOSED)) { /* [W2] */
     }
     if (dq_split_asym_count(word) == 0) {
         uint64_t head = au64_load_relaxed(&d->head), offset = au64_load_relaxed(&d->offset); /* [H0] [F0] */
@@ -257,7 +263,7 @@ SY_INLINE uint64_t dq_split_asym_share(const struct dq_split_asym *d) {
 }
 
 SY_INLINE void dq_split_asym_shift(struct dq_split_asym *d, uint64_t by) {
-    au64_store_release(&d->offset, au64_load_relaxed(&d->offset) + by); /* [F0] [F1] */
+    au64_store_relaxed(&d->offset, au64_load_relaxed(&d->offset) + by); /* [F0] [F1] */
 }
 
 /* Closed, with nothing shared: opens it with something for those who asked, or else so that they see that it was. */
@@ -369,12 +375,12 @@ __attribute__((noinline, unused)) static enum dq_status dq_split_asym_pop_shared
     while (dq_split_asym_count(word) > 0) {
         uint64_t tail = dq_split_asym_tail(word), count = dq_split_asym_count(word);
         if (count == 1) {
-            if (au64_cas_acq_rel(&d->shared, &word, dq_split_asym_word(tail + 1, 0))) { /* [W2] */
+            if (au64_cas_acquire(&d->shared, &word, dq_split_asym_word(tail + 1, 0))) { /* [W2] */
                 d->published = false;
                 *out = dq_split_asym_item(d, head - 1);
                 return DQ_OK;
             }
-        } else if (au64_cas_acq_rel(&d->shared, &word, word | DQ_SPLIT_ASYM_CLOSED)) { /* [W2] */
+        } else if (au64_cas_acquire(&d->shared, &word, word | DQ_SPLIT_ASYM_CLOSED)) { /* [W2] */
             tail = dq_split_asym_take_back(d, tail, count);
             *out = dq_split_asym_item(d, head - 1);
             au64_store_release(&d->head, head - 1); /* [H1] */
@@ -454,7 +460,7 @@ SY_INLINE enum dq_status dq_split_asym_look(struct dq_split_asym *victim, struct
     if (dq_split_asym_is_closed(word)) {
         return DQ_RETRY;
     }
-    uint64_t offset = au64_load_acquire(&victim->offset); /* [F2] */
+    uint64_t offset = au64_load_relaxed(&victim->offset); /* [F2] */
     uint64_t head = au64_load_acquire(&victim->head);     /* [H2] */
     int64_t distance = dq_split_asym_distance(head, offset, word);
     uint64_t count = dq_split_asym_count(word);
@@ -465,7 +471,7 @@ SY_INLINE enum dq_status dq_split_asym_look(struct dq_split_asym *victim, struct
         return DQ_OK;
     }
     find->items = distance > 0 ? dq_split_asym_half((uint64_t)distance) : 0;
-    return distance > 0 || au64_load_relaxed(&victim->shared) != word ? DQ_RETRY : DQ_EMPTY; /* [W4] */
+    return distance > 0 ? DQ_RETRY : DQ_EMPTY;
 }
 
 /* Asks the owner to share, and waits a little for it to do so. As dq_split_asym_look. */
@@ -520,7 +526,7 @@ SY_INLINE struct sy_node *dq_split_asym_copy(struct dq_split_asym *victim, const
 SY_INLINE bool dq_split_asym_commit(struct dq_split_asym *victim, const struct dq_split_asym_find *find, uint64_t n) {
     uint64_t word = find->word, count = dq_split_asym_count(word);
     uint64_t left = count > 0 ? count - n : 0;
-    return au64_cas_acq_rel(&victim->shared, &word, dq_split_asym_word(dq_split_asym_tail(word) + n, left)); /* [W5] */
+    return au64_cas_release(&victim->shared, &word, dq_split_asym_word(dq_split_asym_tail(word) + n, left)); /* [W5] */
 }
 
 SY_INLINE enum dq_status dq_split_asym_steal(struct dq *victim, struct dq *thief, size_t max, struct sy_node **out,
@@ -557,7 +563,7 @@ SY_INLINE enum dq_status dq_split_asym_steal(struct dq *victim, struct dq *thief
 SY_INLINE size_t dq_split_asym_length(const struct dq *deque) {
     const struct dq_split_asym *d = (const struct dq_split_asym *)(const void *)deque;
     uint64_t word = au64_load_acquire(&d->shared);   /* [W1] */
-    uint64_t offset = au64_load_acquire(&d->offset); /* [F2] */
+    uint64_t offset = au64_load_relaxed(&d->offset); /* [F2] */
     uint64_t head = au64_load_acquire(&d->head);     /* [H2] */
     int64_t distance = dq_split_asym_distance(head, offset, word);
     return distance > 0 ? (size_t)distance : 0;

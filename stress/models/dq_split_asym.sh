@@ -33,7 +33,7 @@ wrong "revoking without the heavy fence" 's/!asym_heavy(victim->registered)/fals
 wrong "revoking without a request" \
     '/^__attribute__.*dq_split_asym_revoke/,/^}/s/au32_store_relaxed(&victim->asked, 1);/(void)0;/' "${only[@]}"
 wrong "a theft that is no compare-and-swap" \
-    's/return au64_cas_acq_rel(&victim->shared, &word, \(dq.*\));/return au64_store_release(\&victim->shared, \1), true;/' \
+    's/return au64_cas_release(&victim->shared, &word, \(dq.*\));/return au64_store_release(\&victim->shared, \1), true;/' \
     "${only[@]}"
 wrong "a pop that does not find out what is gone" 's/bool lost = .*;/bool lost = false;/' "${only[@]}"
 wrong "a slow step that does not find out what is gone" 's/d->floor = head - (uint64_t)dq_split_asym_distance.*;/(void)head;/' \
@@ -49,3 +49,4 @@ wrong "nothing to share, and no index given up" 's/count == 0 ? tail + 1 : tail/
 wrong "growth publishes the array with relaxed" '/\[G3\] \*\//s/release/relaxed/' "${grown[@]}"
 wrong "a thief loads the array with relaxed" '/\[G4\] \*\//s/acquire/relaxed/' "${grown[@]}"
 wrong "the old array freed at once" 's/reclaim_defer(d->reclaim, &old->retired, .*);/free(old);/' "${growth[@]}"
+wrong "a theft that hands nothing on" '/\[W5\] \*\//s/cas_release/cas_relaxed/' "${grown[@]}"
