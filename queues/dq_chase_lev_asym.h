@@ -1,6 +1,6 @@
 /*
- * The growing Chase-Lev deque whose owner pays no full barrier: pop has a compiler barrier only. A thief takes up to half
- * by one compare-and-swap; where the owner has not popped since the last theft, it makes the kernel execute the
+ * The growing Chase-Lev deque whose owner pays no full barrier: pop has a compiler barrier only. A thief takes up to
+ * half by one compare-and-swap; where the owner has not popped since the last theft, it makes the kernel execute the
  * barrier on the owner's processor.
  *
  * Source: dq_chase_lev_half.h, which holds the argument and the memory order (the accesses here are numbered as there),
@@ -8,21 +8,23 @@
  *
  * What a thief pays. After one heavy fence in Chase and Lev's deque only the item at top may be taken: the owner may
  * pop everything above it without a look, and for the next item top has to be read and fenced anew. Here it is half of
- * the items that the thief sees behind the fence, because the owner steps in where it comes down to those. And no fence is
- * needed by a word that the owner has written: the owner knows it. So a pop that finds that thieves were there
+ * the items that the thief sees behind the fence, because the owner steps in where it comes down to those. And no fence
+ * is needed by a word that the owner has written: the owner knows it. So a pop that finds that thieves were there
  * writes the word anew (one swap of a line that it had to fetch), and as long as the owner pops between two thefts, no
- * thief makes a heavy fence. It does where the owner is in one long task, or only pushes. An empty deque is told so without.
+ * thief makes a heavy fence. It does where the owner is in one long task, or only pushes. To find a deque empty takes
+ * none.
  *
  * Contract: dq.h; LIFO for the owner. Grows by doubling up to 2^30 slots; then, or without memory, push says DQ_FULL.
  * Never shrinks. A thief is a thread that is registered with reclaim.h and online. The indices count pushes and must
  * stay below 2^63. The process is registered for membarrier(2) by the first create.
  *
- * Progress. push: wait-free but for growth (malloc, copying, reclaim_defer's short lock); pop, take_oldest, is_empty and
- * length: wait-free. steal: lock-free, but for growth of the thief's own; DQ_RETRY means that another taker, or an owner
- * on its way down, has changed top. The heavy fence interrupts every processor that runs a thread of the process, and
- * waits for none to be scheduled. A stalled thief or owner blocks nobody; a stalled thief only keeps old arrays from
- * being freed. One exception: where the kernel registered the process and refuses the fence afterwards (a filter set
- * since), steal says DQ_RETRY by words that thieves wrote, until the owner has popped once more: it then pays full barriers.
+ * Progress. push: wait-free but for growth (malloc, copying, reclaim_defer's short lock); pop, take_oldest, is_empty
+ * and length: wait-free. steal: lock-free, but for growth of the thief's own; DQ_RETRY means that another taker, or an
+ * owner on its way down, has changed top. The heavy fence interrupts every processor that runs a thread of the process,
+ * and waits for none to be scheduled. A stalled thief or owner blocks nobody; a stalled thief only keeps old arrays
+ * from being freed. One exception: where the kernel registered the process and refuses the fence afterwards (a filter
+ * set since), steal says DQ_RETRY by words that thieves wrote, until the owner has popped once more: it then pays full
+ * barriers.
  *
  * Linearization points: as in dq_chase_lev_fixed.h, with [F1] and [F2] asymmetric: pop of an item that thieves cannot
  * reach is done where its [O1] comes to be seen.
@@ -41,10 +43,10 @@
  * Layout: top alone on a line (thieves write it), the owner's fields on another, of which thieves read bottom, and on a
  * third what is mostly read: array and fences.
  *
- * Rejected: a heavy fence for each item or each theft (13 µs and an interrupt of the owner each); a thief that publishes
- * its intent, fences and then takes (two swaps, and who sees another's intent has to wait or to revoke it: thieves get in each
- * other's way, and a stalled one in everybody's); the owner looking for thefts in push as well (a line that thieves write, at
- * each push); waiting for the owner instead of the fence (dq_split).
+ * Rejected: a heavy fence for each item or each theft (13 µs and an interrupt of the owner each); a thief that
+ * publishes its intent, fences and then takes (two swaps, and who sees another's intent has to wait or to revoke it:
+ * thieves get in each other's way, and a stalled one in everybody's); the owner looking for thefts in push as well (a
+ * line that thieves write, at each push); waiting for the owner instead of the fence (dq_split).
  */
 #ifndef STEALYARD_QUEUES_DQ_CHASE_LEV_ASYM_H
 #define STEALYARD_QUEUES_DQ_CHASE_LEV_ASYM_H

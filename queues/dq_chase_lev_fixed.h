@@ -12,9 +12,9 @@
  * taken something below its item. steal: lock-free; DQ_RETRY means that another taker, or an owner on its way down, has
  * changed top. A stalled thief or owner blocks nobody.
  *
- * Linearization points. push [P4]; DQ_FULL [P2]. pop: [F1] if thieves cannot reach the item, else [O4]; DQ_EMPTY: the load
- * or swap of top that showed it, or that earlier one (nobody but the caller pushes). take_oldest [O4]; 0: [P2], or [O4] that
- * failed. steal [T5]; DQ_EMPTY [T2]. is_empty and length: hints, see [E].
+ * Linearization points. push [P4]; DQ_FULL [P2]. pop: [F1] if thieves cannot reach the item, else [O4]; DQ_EMPTY: the
+ * load or swap of top that showed it, or that earlier one (nobody but the caller pushes). take_oldest [O4]; 0: [P2], or
+ * [O4] that failed. steal [T5]; DQ_EMPTY [T2]. is_empty and length: hints, see [E].
  *
  * Reclamation: none needed. ABA: dq_chase_lev_half.h.
  *
@@ -22,9 +22,9 @@
  * bottom and that).
  *
  * Rejected: one compare-and-swap an item, as dq_chase_lev has to (a fence and a swap for each, and as many chances to
- * lose; the owner saves a swap for each halving on its way down); leaving the fence [F1] away and thefts by a marked word to the
- * owner's next operation (thieves would wait for an owner in a long task: dq_split); the array inside the struct (saves
- * the owner no line, and two loads that are in its cache).
+ * lose; the owner saves a swap for each halving on its way down); leaving the fence [F1] away and thefts by a marked
+ * word to the owner's next operation (thieves would wait for an owner in a long task: dq_split); the array inside the
+ * struct (saves the owner no line, and two loads that are in its cache).
  */
 #ifndef STEALYARD_QUEUES_DQ_CHASE_LEV_FIXED_H
 #define STEALYARD_QUEUES_DQ_CHASE_LEV_FIXED_H

@@ -1,7 +1,7 @@
 /*
- * The two ends of a Chase-Lev deque out of which a thief takes up to half by one compare-and-swap, while the owner still
- * pops without writing top. dq_chase_lev_fixed.h and dq_chase_lev_asym.h are made of it; they bring the two fences and
- * the slots.
+ * The two ends of a Chase-Lev deque out of which a thief takes up to half by one compare-and-swap, while the owner
+ * still pops without writing top. dq_chase_lev_fixed.h and dq_chase_lev_asym.h are made of it; they bring the two
+ * fences and the slots.
  *
  * Source: Chase and Lev (dq_chase_lev.h). That the owner must step in only when it has come down to half of what a
  * thief may have seen is Hendler and Shavit, Non-Blocking Steal-Half Work Queues, PODC 2002; there the owner publishes
@@ -10,39 +10,46 @@
  *
  * How it works. Chase-Lev's owner takes the item at `last` without a read-modify-write if top is below it, for a thief
  * takes one item only. A thief that takes many could reach it. So top has an *epoch* beside the index, and the owner
- * keeps a *ceiling*: the largest bottom since it changed top itself. A thief that saw top's word and then a bottom takes
- * at most half of what is between, rounded up.
- *   (a) What such a thief may have seen. Its word was there since the owner's latest change of top or later, and all
- *       changes of top are read-modify-writes: its acquire [T1] therefore brings the bottom of that change, and what it
- *       reads at [T2] is that one or a later one, hence at most the ceiling. It takes nothing from
- *       top + (ceiling - top + 1) / 2 on; what is up there the owner has for nothing, if top is still the one that the
- *       thief goes by.
+ * keeps a *ceiling*: the largest bottom since it changed top itself. A thief that saw top's word and then a bottom
+ * takes at most half of what is between, rounded up.
+ *   (a) What such a thief may have seen. Its word is the one of the owner's latest change of top, or a later one; as
+ *       all changes of top are read-modify-writes, its acquire [T1] brings the bottom of that change, and what it reads
+ *       at [T2] is that one or a later one, hence at most the ceiling. So it takes nothing at or above top + (ceiling -
+ *       top + 1) / 2; what is up there the owner has for nothing, if [O2] reads the word that the thief goes by.
  *   (b) Below that the owner raises the epoch [O4]: whoever goes by an older word fails [T5], and whoever reads the new
  *       one sees the lowered bottom. Then the ceiling is that bottom. From n items down to none these are log2 n swaps.
- *   (c) The owner may read an old top at [O2]: one before the word that the thief goes by. After a change by the owner
- *       itself that cannot be, so by a word that the owner wrote last a thief may go without any fence. A thief's own
- *       change may be overlooked: so thieves mark the word as STOLEN, and who goes by a marked one makes the fence [F2]
- *       between [T1] and [T2]. Then, with the owner's [F1] between [O1] and [O2], either the owner sees that word or the
- *       thief sees the lowered bottom, and takes nothing at or above it unless it was pushed anew since.
- * With (a) and (c), of an item that the owner takes for nothing no thief's swap succeeds: had the owner read a word later
- * than that swap, it would have found top above the item. An owner that `renews` raises the epoch whenever it finds the
- * word marked: thieves go without a fence then, as long as the owner pops between two of them.
+ *   (c) [O2] may read an older word than the thief's. Not if the owner wrote the thief's word: its own changes it
+ *       knows. So by a word that the owner wrote last a thief may go without any fence. Another thief's change the
+ *       owner may overlook: so thieves mark the word as STOLEN, and who goes by a marked one makes the fence [F2]
+ *       between [T1] and [T2]. Then, by the owner's [F1] between [O1] and [O2], either the owner reads that word or a
+ *       later one, or the thief sees the lowered bottom, and takes nothing at or above it unless it was pushed anew
+ *       since.
+ * Of an item that the owner takes for nothing no thief's swap succeeds, then: with [O2] at the thief's word by (a),
+ * before it by (c); and after the swap, the owner would have found top above the item. An owner that `renews` raises
+ * the epoch whenever it finds the word marked: as long as it pops between two thefts, thieves need no fence.
  *   (d) The owner takes from top [O4] what it likes, up to bottom, without a fence: nobody but itself takes otherwise
  *       than by a swap of top, and it does not pop meanwhile.
  *
- * Word: the index modulo 2^32, STOLEN, and 31 bits of epoch. The index in full is near bottom, by 2^31 at most, if top
- * has not changed between the two loads; a thief that says DQ_EMPTY makes sure of it [T6], for one that has slept over
- * 2^31 pushes could take a long deque for an empty one. ABA: a swap by an old word succeeds wrongly if, since [T1], the
- * epoch went round once (or more) and top stands at the same index modulo 2^32. Between two epochs of one index the
- * owner pushes and pops twice at least: the thief would have to be stopped for 20 s or more at 10 ns an epoch, all
- * that time nobody may steal, and it would have to wake at one epoch of 2,147,483,648. Not excluded, and not believed.
+ * The deque found empty by a word that thieves wrote, the ceiling comes down too, without a change by the owner: each
+ * pop before that one read an older word, so who goes by this one sees, by (c), the bottom of the last of them or a
+ * later one.
  *
- * Memory order. bottom, the owner's fields and slots are written by the owner only, whose own loads of them are relaxed.
+ * Word: the index modulo 2^32, STOLEN, and 31 bits of epoch. The index in full is the one near bottom; at most 2^30
+ * items are inside. That holds if top has not changed between the two loads; a thief that says DQ_EMPTY makes sure of
+ * it [T6], for one that sleeps over 2^31 pushes between them could take a long deque for an empty one.
+ *
+ * ABA. A swap by an old word succeeds wrongly if since [T1] the epoch has come round, after 2^31 of them, and top
+ * stands at the same index modulo 2^32. Between two epochs at one index the owner pushes and pops twice at least: at 10
+ * ns for that the thief would have to be stopped for 20 s while nobody steals, and to go on at one epoch of 2^31. Not
+ * excluded; not believed either.
+ *
+ * Memory order. bottom, the owner's fields and slots are written by the owner only, whose own loads of them are
+ * relaxed.
  *   [P1] owner loads bottom: relaxed, own
  *   [P2] owner loads top for room: acquire, pairs with [T5]: whoever took item i read its slot before its release; the
  *        owner overwrites that slot only after it has seen top > i here or at [O2], [O4]
- *   [P3] slot stored: relaxed, made visible by [P4]. A thief stores what it is about to take behind its own bottom, where
- *        nobody looks
+ *   [P3] slot stored: relaxed, made visible by [P4]. A thief stores what it is about to take behind its own bottom,
+ *        where nobody looks
  *   [P4] bottom stored: release, pairs with [T2]: slots, and the items' contents
  *   [O1] pop stores bottom - 1: release, for a thief whose [T2] reads it instead of [P4]
  *   [F1] between [O1] and [O2], with [F2]: see (c)
@@ -50,20 +57,21 @@
  *   [O3] owner loads a slot: relaxed, own
  *   [O4] the owner's swaps of top: seq_cst; release for (a), acquire as [P2]
  *   [O5] pop puts bottom back: relaxed; top is as large by now, so no thief can take anything by it
- *   [T1] steal loads top: acquire, pairs with [O4] for (a) and with [T5] of others for (c): what they did before is before
- *        [F2] in the total order, and so an owner after [F2] sees a top at least as new. Why [T5] is seq_cst, too
+ *   [T1] steal loads top: acquire, pairs with [O4] for (a) and with [T5] of others for (c): what they did before is
+ *        before [F2] in the total order, and so an owner after [F2] sees a top at least as new. Why [T5] is seq_cst,
+ *        too
  *   [F2] between [T1] and [T2], by a word that is marked
  *   [T2] steal loads bottom: acquire, pairs with [P4] and [O1]
  *   [T4] steal loads slots: relaxed, and before [T5]: after it the owner may overwrite them
- *   [T5] steal's swap: seq_cst. Release also keeps [P3] of the thief's own slots where nobody looks: nothing depends on it
+ *   [T5] steal's swap: seq_cst
  *   [T6] steal loads top again, relaxed, after [T2] by its acquire
  *   [E]  is_empty and length: bottom with acquire, so that top is at most a capacity below it, or above; then top,
  *        relaxed. "Empty" says that every item below the bottom seen was taken, or is in its owner's hands
  * DQ_EMPTY needs no fence: top was read before bottom and did not change, so each item whose push happened before is
  * below that top, or was above that bottom when the owner lowered it.
  *
- * A model checker for RC11 (stress/models/dq_chase_lev_fixed.sh) accepts [P2], [O2] and [T5] relaxed; the letter of C11
- * does not (dq_chase_lev.h says why).
+ * A model checker for RC11 (stress/models/dq_chase_lev_fixed.sh, dq_chase_lev_asym.sh) accepts [P2], [O2] and [T5]
+ * relaxed; C11 by its letter does not (dq_chase_lev.h says why). [O4] relaxed it finds only where no fence precedes it.
  */
 #ifndef STEALYARD_QUEUES_DQ_CHASE_LEV_HALF_H
 #define STEALYARD_QUEUES_DQ_CHASE_LEV_HALF_H
@@ -156,7 +164,7 @@ SY_INLINE void dq_chase_lev_half_emptied(struct dq_chase_lev_half *h, int64_t bo
     h->top_seen = h->ceiling = bottom;
 }
 
-/* Of an item that thieves may reach: whether it is the owner's. Each turn but the last, thieves have taken something. */
+/* Of an item that thieves may reach: whether it is the owner's. In each turn but the last, thieves took something. */
 __attribute__((noinline, unused)) static bool dq_chase_lev_half_settle(struct dq_chase_lev_half *h, int64_t last,
                                                                        uint64_t word, bool renews) {
     for (;;) {
@@ -212,7 +220,7 @@ SY_INLINE size_t dq_chase_lev_half_take_oldest(struct dq_chase_lev_half *h, stru
     return (size_t)n;
 }
 
-/* A thief's look: DQ_OK, and then by which word it goes and how many are inside. `fence` is [F2]; false: there is none. */
+/* A thief's look: DQ_OK, and then by which word it goes and how many are inside. `fence` is [F2]; false: none. */
 SY_INLINE enum dq_status dq_chase_lev_half_look(struct dq_chase_lev_half *victim,
                                                 bool (*fence)(struct dq_chase_lev_half *victim), uint64_t *word,
                                                 int64_t *inside) {

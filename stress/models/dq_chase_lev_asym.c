@@ -1,7 +1,7 @@
 /*
  * The growing deque with an asymmetric fence, as shipped, under a model checker: see dq_model.h. A model checker has no
- * membarrier(2), so both fences are full, as where the kernel refuses at the start. With REFUSED the kernel registers the
- * process and refuses the fence later: pop then has none until a thief has said so.
+ * membarrier(2), so both fences are full, as where the kernel refuses at the start. With REFUSED the kernel registers
+ * the process and refuses the fence later: pop then has none until a thief has said so.
  */
 #include "dq_model.h"
 
