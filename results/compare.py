@@ -115,7 +115,7 @@ def plan_of(selection, args, run, blocks, budget_ms, resumed):
     content = plan.describe(list(selection.arms.values()), run.cells, selection.workloads, selection.default, args.seed,
                             args.workers)
     left_out = [f"{what}: no time for {', '.join(names)}" for what, names in run.left_out.items()]
-    left_out += [f"every {part}: only --full or by name on {', '.join(names)}, which seldom use one"
+    left_out += [f"every {part}: only --full or by name on {', '.join(names)}, where it matters less"
                  for part, names in selection.not_varied.items() if names]
     if selection.not_core:
         left_out.append(f"{len(selection.not_core)} workloads and micro-benchmarks that only --full measures")

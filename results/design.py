@@ -13,13 +13,16 @@ import plan
 # The workloads on which a part is varied first, because they use it most; the others follow in the list's order.
 STRONGEST = {"queue": ("spawn_many_remote_idle", "remote_spawn_4", "spawn_many_remote_busy1", "yield_many",
                        "spawn_many_remote_busy2", "cycle_many", "mixed", "churn_many", "transfer"),
-             "deque": ("spawn_many_local", "fib", "chained_spawn", "skynet"),
+             "deque": ("fib", "skynet", "spawn_many_local", "yield_many", "chained_spawn", "uts_t1", "nqueens", "bpc",
+                       "ping_pong", "echo", "spawn_many_remote_idle"),
              "reactor": ("echo", "mixed", "echo_64")}
-# Elsewhere a task seldom passes through a queue: many of them are varied there only if that was asked for.
-ONLY_STRONGEST, MANY = ("queue",), 4
-# Likewise for the peers beyond the first, and for the pairs.
+# Elsewhere a task seldom passes through a queue, or its deque is hardly ever robbed: where there are many of them they
+# are varied there only if that was asked for.
+ONLY_STRONGEST, MANY = ("queue", "deque"), 4
+# Likewise for the peers beyond the first.
 PEERED = ("echo_64", "yield_many", "fib", "http_64", "spawn_many_local", "echo")
-PAIRED = ("spawn_many_remote_idle", "echo", "fib")
+# Pairs are told from the product of their parts' effects, so they are measured where each of these is.
+PAIRED = ("yield_many", "spawn_many_remote_idle", "echo", "fib")
 PAIR_WORKLOADS = 2
 SCALED = ("yield_many", "fib")
 
@@ -91,16 +94,16 @@ def in_order(names, first):
 
 
 class Star:
-    """The groups of the default design. `runs`: {peer: workloads}; `micro`: {workload: arms}; `everywhere`: each part
-    is varied on every workload that feels it, not only where it matters most."""
+    """The groups of the default design. `runs`: {peer: workloads}; `micro`: {workload: arms}; `everywhere`: the parts
+    that are varied on every workload that feels them, however many there are, not only where it matters most."""
 
-    def __init__(self, workloads, chosen, runs, micro, seed, dynamic=(), everywhere=True):
+    def __init__(self, workloads, chosen, runs, micro, seed, dynamic=(), everywhere=plan.PARTS):
         self.workloads, self.runs, self.micro, self.dynamic = workloads, runs, micro, dynamic
-        self.everywhere, self.not_varied = everywhere, {}
         self.full = {name: w for name, w in workloads.items() if w.level != "micro"}
         self.default = plan.combination(*(names[0] for names in chosen.values()))
         self.star, self.pairs = star(chosen), pairs(chosen, seed)
         self.varied = [part for part, arms in self.star.items() if arms]
+        self.not_varied = {part: found for part in self.varied if (found := self.beside(part, everywhere))}
 
     def arms(self):
         rest = [arm for arms in self.star.values() for arm in arms]
@@ -120,20 +123,28 @@ class Star:
             arms += [arm.id for arm in self.dynamic if one.level == "runtime" and not one.scale]
             yield group_of(0, "the default", name, arms)
 
+    def felt(self, part):
+        return [name for name, one in self.full.items() if part in one.parts and not is_curve(one)]
+
+    def beside(self, part, everywhere):
+        """The workloads that feel a part and on which it is not varied."""
+        if part in everywhere or part not in ONLY_STRONGEST or len(self.star[part]) <= MANY:
+            return []
+        return [name for name in self.felt(part) if name not in STRONGEST[part]]
+
+    def is_varied(self, part, name):
+        return part in self.full[name].parts and name not in self.not_varied.get(part, ())
+
     def star_groups(self):
         for part in self.varied:
-            felt = [name for name, one in self.full.items() if part in one.parts and not is_curve(one)]
-            if not self.everywhere and part in ONLY_STRONGEST and len(self.star[part]) > MANY:
-                self.not_varied[part] = [name for name in felt if name not in STRONGEST[part]]
-            for k, name in enumerate(in_order(felt, STRONGEST[part])):
-                if name not in self.not_varied.get(part, ()):
-                    yield group_of(1 + k, f"every {part}", name, [arm.id for arm in self.star[part]])
+            names = [name for name in self.felt(part) if self.is_varied(part, name)]
+            for k, name in enumerate(in_order(names, STRONGEST[part])):
+                yield group_of(1 + k, f"every {part}", name, [arm.id for arm in self.star[part]])
 
     def pair_groups(self):
         if self.pairs:
-            felt = [name for name, one in self.full.items()
-                    if one.level == "runtime" and sum(part in one.parts for part in self.varied) > 1
-                    and not is_curve(one)]
+            felt = [name for name, one in self.full.items() if one.level == "runtime" and not is_curve(one)
+                    and sum(self.is_varied(part, name) for part in self.varied) > 1]
             for k, name in enumerate(in_order(felt, PAIRED)[:PAIR_WORKLOADS]):
                 yield group_of(1.2 + 2 * k, "pairs of parts", name, [arm.id for arm in self.pairs])
 
@@ -148,8 +159,8 @@ class Star:
 class Full(Star):
     """Everything there is, on every workload."""
 
-    def __init__(self, workloads, chosen, runs, micro, seed, dynamic=(), everywhere=True):
-        super().__init__(workloads, chosen, runs, micro, seed, dynamic, everywhere)
+    def __init__(self, workloads, chosen, runs, micro, seed, dynamic=(), everywhere=plan.PARTS):
+        super().__init__(workloads, chosen, runs, micro, seed, dynamic, plan.PARTS)
         self.all = factorial(chosen)
 
     def arms(self):

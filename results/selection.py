@@ -160,9 +160,10 @@ class Selection:
         dynamic = [plan.combination(*(names[0] for names in self.chosen.values()), dynamic=True)]
         micro = {name: arms for name, arms in self.micro.cells(self.chosen, micro_peers).items()
                  if name in self.workloads}
+        named = plan.PARTS if self.args.workloads else [part for part in plan.PARTS if getattr(self.args, f"{part}s")]
         made = (design.Full if self.args.full else design.Star)(self.workloads, self.chosen, runs, micro,
                                                                 self.args.seed, dynamic if self.args.dynamic else [],
-                                                                bool(self.args.workloads or self.args.queues))
+                                                                named)
         self.default, self.groups, self.not_varied = made.default.id, made.groups(), made.not_varied
         used = {arm for group in self.groups for _, arm in group.cells}
         arms = [*made.arms(), *(plan.Arm(name, "peer") for name in self.peers), *self.micro.arms.values()]

@@ -8,6 +8,7 @@ import design
 import plan
 from common import Refusal, choose_names
 
+ZOO = (13, 11, 8)  # about as many as are to be told apart
 COST_S = {"runtime": 0.075, "server": 0.35, "micro": 0.035}
 
 
@@ -16,8 +17,8 @@ def chosen(queues, deques, reactors):
                            for prefix, n in (("gq", queues), ("dq", deques), ("rx", reactors))))
 
 
-def make(sizes, runtime=40, peers=5, kind=design.Star, seed=1, everywhere=True):
-    """A design over made-up workloads: some feel the reactor, two are scaled, two are servers, 18 are micro."""
+def make(sizes, runtime=40, peers=5, kind=design.Star, seed=1, everywhere=plan.PARTS):
+    """A design over made-up workloads: some feel the reactor, two are scaled, two are servers, 20 are micro."""
     parts, names = chosen(*sizes), ["yield_many", "fib", "echo", *(f"w{k}" for k in range(runtime - 3))]
     workloads = {name: plan.Workload(name, name, 1, parts=plan.PARTS if name in ("echo", "w1") else plan.PARTS[:2])
                  for name in names}
@@ -28,7 +29,7 @@ def make(sizes, runtime=40, peers=5, kind=design.Star, seed=1, everywhere=True):
         workloads[f"{name}_64"] = plan.Workload(f"{name}_64", name, 1, "server", parts=("reactor",), base=name,
                                                 scale=("connections", 64))
     micro = {}
-    for part, shapes in (("queue", 9), ("deque", 4), ("reactor", 5)):
+    for part, shapes in (("queue", 9), ("deque", 6), ("reactor", 5)):
         for name in [f"{part}/{k}" for k in range(shapes)]:
             workloads[name] = plan.Workload(name, name, 1, "micro", part, (part,))
             micro[name] = [*parts[part], "made_up_peer", plan.CONTROL]
@@ -58,9 +59,9 @@ def cells_of(groups):
 
 class Star(unittest.TestCase):
     def test_one_part_varies_at_a_time(self):
-        made = make((13, 9, 8))
+        made = make(ZOO)
         for part, arms in made.star.items():
-            self.assertEqual(len(arms), {"queue": 12, "deque": 8, "reactor": 7}[part])
+            self.assertEqual(len(arms), {"queue": 12, "deque": 10, "reactor": 7}[part])
             for arm in arms:
                 differs = [other for other in plan.PARTS if getattr(arm, other) != getattr(made.default, other)]
                 self.assertEqual(differs, [part])
@@ -72,16 +73,25 @@ class Star(unittest.TestCase):
             if arm in reactors:
                 self.assertIn("reactor", made.workloads[name].parts)
 
-    def test_many_queues_are_varied_only_where_they_matter_most(self):
-        made = make((13, 9, 8), everywhere=False)
-        varied = {part: {group.workload for group in made.groups() if group.what == f"every {part}"}
-                  for part in plan.PARTS}
-        self.assertEqual(varied["queue"], {"yield_many"})
-        self.assertEqual(varied["queue"] | set(made.not_varied["queue"]), varied["deque"])
-        for others in (make((13, 9, 8)), make((3, 9, 8), everywhere=False),
-                       make((13, 9, 8), kind=design.Full, everywhere=False)):
-            others.groups()
+    def varied(self, made):
+        return {part: {group.workload for group in made.groups() if group.what == f"every {part}"}
+                for part in plan.PARTS}
+
+    def test_many_queues_and_deques_are_varied_only_where_they_matter_most(self):
+        made = make(ZOO, everywhere=())
+        found = self.varied(made)
+        self.assertEqual((found["queue"], found["deque"]), ({"yield_many"}, {"yield_many", "fib", "echo"}))
+        everywhere = {name for name, one in made.full.items() if "deque" in one.parts and not design.is_curve(one)}
+        for part in ("queue", "deque"):
+            self.assertEqual(found[part] | set(made.not_varied[part]), everywhere)
+            self.assertFalse(found[part] & set(made.not_varied[part]))
+        for others in (make(ZOO), make((3, 4, 8), everywhere=()), make(ZOO, kind=design.Full, everywhere=())):
             self.assertEqual(others.not_varied, {})
+
+    def test_parts_that_were_named_are_varied_everywhere(self):
+        made = make(ZOO, everywhere=("deque",))
+        self.assertEqual(set(made.not_varied), {"queue"})
+        self.assertEqual(len(self.varied(made)["deque"]), 40)
 
     def test_each_cell_once_and_no_arm_unknown(self):
         for kind in (design.Star, design.Full):
@@ -92,7 +102,7 @@ class Star(unittest.TestCase):
             self.assertEqual({arm for name, arm in cells if made.workloads[name].level != "micro"} - known, set())
 
     def test_control_and_default_on_every_workload(self):
-        made = make((13, 9, 8))
+        made = make(ZOO)
         cells = set(cells_of(admitted(made)[0]))
         for name, one in made.workloads.items():
             if one.level != "micro":
@@ -108,8 +118,15 @@ class Star(unittest.TestCase):
 
 
 class Pairs(unittest.TestCase):
+    def test_pairs_stand_where_their_parts_are_varied_by_themselves(self):
+        made = make(ZOO[:2] + (1,), everywhere=())
+        places = {what: {group.workload for group in made.groups() if group.what == what}
+                  for what in ("every queue", "every deque", "pairs of parts")}
+        self.assertEqual(places["pairs of parts"], places["every queue"] & places["every deque"])
+        self.assertTrue(places["pairs of parts"])
+
     def test_every_level_about_equally_often(self):
-        for sizes in ((13, 9, 8), (4, 4, 4), (2, 9, 1), (5, 2, 2)):
+        for sizes in (ZOO, (4, 4, 4), (2, 9, 1), (5, 2, 2)):
             for seed in range(5):
                 parts = chosen(*sizes)
                 arms = design.pairs(parts, seed)
@@ -122,7 +139,7 @@ class Pairs(unittest.TestCase):
                         self.assertLessEqual(max(count.values()) - min(count.values()), 1)
 
     def test_none_is_in_the_star(self):
-        for sizes in ((13, 9, 8), (3, 2, 1)):
+        for sizes in (ZOO, (3, 2, 1)):
             made = make(sizes)
             self.assertFalse({arm.id for arm in made.pairs} & {arm.id for arms in made.star.values() for arm in arms})
 
@@ -137,7 +154,7 @@ class Pairs(unittest.TestCase):
 
 class Fit(unittest.TestCase):
     def test_the_largest_zoo_fits_six_minutes(self):
-        made = make((13, 9, 8))
+        made = make(ZOO, everywhere=())
         groups, left_out, seconds = admitted(made)
         self.assertLessEqual(seconds, 60 * plan.DEFAULT_MINUTES)
         self.assertTrue(left_out)
@@ -145,27 +162,27 @@ class Fit(unittest.TestCase):
         arms = {arm for _, arm in cells_of(groups)}
         self.assertEqual({arm.id for arm in made.arms()} - arms, set())
         self.assertEqual(set(made.runs) - arms, set())
-        for part, names in chosen(13, 9, 8).items():
+        for part, names in chosen(*ZOO).items():
             self.assertEqual(set(names) - arms, set(), part)
 
     def test_peers_beyond_the_first_and_pairs_go_before_the_star(self):
-        made = make((13, 9, 8))
+        made = make(ZOO)
         count = Counter(group.what for group in admitted(made)[0])
         self.assertGreaterEqual(count["every queue"], count["pairs of parts"])
         self.assertGreater(count["every queue"], 1)
 
     def test_more_time_leaves_out_less_and_enough_nothing(self):
-        made = make((13, 9, 8))
+        made = make(ZOO)
         left = [len(admitted(made, seconds)[1]) for seconds in (180, 360, 720, 7200)]
         self.assertEqual(left, sorted(left, reverse=True))
         self.assertEqual(left[-1], 0)
 
     def test_the_least_is_measured_however_short_the_time(self):
-        groups, _, _ = admitted(make((13, 9, 8)), 1)
+        groups, _, _ = admitted(make(ZOO), 1)
         self.assertEqual({group.rank for group in groups}, {0})
 
     def test_without_limit_all_fits(self):
-        self.assertEqual(admitted(make((13, 9, 8)), None)[1], [])
+        self.assertEqual(admitted(make(ZOO), None)[1], [])
 
 
 class Full(unittest.TestCase):

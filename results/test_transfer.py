@@ -23,6 +23,15 @@ def bundle_of(isolated, runtime, noise=0.01, queues=QUEUES, blocks=9):
     return synthetic.make(queues=queues, noise=noise, blocks=blocks, factors=factors)
 
 
+def deques_of(isolated, runtime):
+    """The same of deques, in their own star."""
+    names = ("dq_chase_lev", "dq_a", "dq_b", "dq_c")
+    factors = {name: 1.1 ** rank for name, rank in zip(names, isolated)}
+    factors |= {f"gq_mutex+{name}+rx_epoll": 1.1 ** rank for name, rank in zip(names, runtime)}
+    made = synthetic.make(deques=names, factors=factors)
+    return transfer(made.plan, by_cell(counted(made.samples)))["deque"]
+
+
 def transfer_of(*arguments, **options):
     made = bundle_of(*arguments, **options)
     return transfer(made.plan, by_cell(counted(made.samples)))["queue"]
@@ -58,6 +67,12 @@ class Planted(unittest.TestCase):
         found = transfer_of((0,) * 5, (0,) * 5, noise=0.1)
         self.assertLess(found["interval"][0], -0.5)
         self.assertGreater(found["interval"][1], 0.5)
+
+    def test_deques_are_ranked_likewise(self):
+        found = deques_of((0, 1, 2, 3), (3, 2, 1, 0))
+        self.assertEqual((found["enough"], found["tau"], found["interval"]), (True, -1.0, [-1.0, -1.0]))
+        self.assertEqual(found["isolation_workloads"], list(synthetic.MICRO["deque"]))
+        self.assertEqual(deques_of((0, 1, 2, 3), (0, 1, 2, 3))["tau"], 1.0)
 
     def test_few_parts_say_too_little(self):
         found = transfer_of((0, 1, 2), (0, 1, 2), queues=QUEUES[:MIN_PARTS - 1])
