@@ -181,6 +181,7 @@ struct robbery {
     struct gq *global;
     struct item *items;
     size_t *pushed, pushed_count; /* the owner's, of a LIFO deque: what it pushed and has neither popped nor missed */
+    size_t next;                  /* the owner's: the next item to push */
     size_t popped_last;           /* the owner's, of a FIFO deque: 1 + the last item that it popped */
     struct au64 stolen, overflown;
     struct au32 over; /* the owner has pushed everything and found its deque empty */
@@ -243,10 +244,10 @@ static inline bool rob_globally(struct robbery *r) {
 
 static inline void rob_as_owner(struct robbery *r) {
     uint64_t random = check_seed();
-    for (size_t next = 0; next < r->count;) {
+    while (r->next < r->count) {
         size_t pushes = 1 + check_random(&random) % r->burst, pops = check_random(&random) % (r->burst + 1);
-        while (pushes-- > 0 && next < r->count && rob_push(r, next)) {
-            next++;
+        while (pushes-- > 0 && r->next < r->count && rob_push(r, r->next)) {
+            r->next++;
         }
         while (pops-- > 0 && rob_pop(r)) {
         }
@@ -300,6 +301,15 @@ static inline void robbery_member(size_t index, void *shared) {
     reclaim_unregister_thread();
 }
 
+/* Before there are thieves, who may be fast enough for all that the owner has. */
+static inline void rob_until_overflown(struct robbery *r) {
+    while (r->next < r->count && au64_load_relaxed(&r->overflown) == 0) {
+        CHECK(rob_push(r, r->next));
+        r->next++;
+    }
+    CHECK(au64_load_relaxed(&r->overflown) > 0);
+}
+
 /* Returns how many items were stolen. */
 static inline size_t run_robbery(struct robbery r, const struct dq_config *config) {
     struct gq_config global = {.capacity = GQ_CAPACITY_DEFAULT, .workers = 1};
@@ -308,12 +318,16 @@ static inline size_t run_robbery(struct robbery r, const struct dq_config *confi
     CHECK(r.pushed != NULL);
     CHECK_EQ(gq_mutex_create(&r.global, &global), 0);
     r.deque = create_as(r.ops, config);
+    reclaim_register_thread();
+    if (r.overflows) {
+        rob_until_overflown(&r);
+    }
+    reclaim_unregister_thread();
     threads_run(1 + r.thieves, robbery_member, &r);
     check_all_taken(r.items, r.count);
     reclaim_register_thread();
     expect_empty(r.ops, r.deque);
     reclaim_unregister_thread();
-    CHECK(!r.overflows || au64_load_relaxed(&r.overflown) > 0);
     r.ops->destroy(r.deque);
     gq_mutex_destroy(r.global);
     free(r.pushed);
