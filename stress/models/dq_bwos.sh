@@ -1,0 +1,33 @@
+# shellcheck shell=bash disable=SC2034
+# Blocks of one slot where nothing else is said (half of the capacity), so that a few operations use blocks again.
+header=queues/dq_bwos_block.h
+last=(-DOWNER=uuoo -DTHIEVES=2)
+again=(-DPREFILLED=2 -DOWNER=oouu -DTHIEVES=1 -DSTEALS=2)
+round=(-DPREFILLED=2 -DOWNER=tutuu -DTHIEVES=1)
+two=(-DPREFILLED=3 -DOWNER=oou -DTHIEVES=1 -DCAPACITY=4 -DMAX=2 -DOWN=1)
+never=(-DPREFILLED=3 -DOWNER=ou -DTHIEVES=1 -DCAPACITY=4 -DNEVER_EMPTY=1 -DNEVER_FULL=1)
+
+right "owner and two thieves at the last items" "${last[@]}"
+right "a block taken over and granted again" "${again[@]}"
+right "the ring comes round" "${round[@]}"
+right "blocks of two, taken whole or by halves" "${two[@]}"
+right "what is inside is never called empty" "${never[@]}"
+
+wrong "a grant with relaxed" '/\[W2\] \*\//s/release/relaxed/' "${last[@]}"
+wrong "a word read with relaxed" '/\[W0\] \*\//s/acquire/relaxed/' "${last[@]}"
+wrong "grants without a number" '/d->number +=/d' "${again[@]}"
+wrong "a theft without compare-and-swap" \
+    's/!au64_cas_release(dq_bwos_word(d, oldest), &word, word + n)) {/(au64_store_release(dq_bwos_word(d, oldest), word + n), false)) {/' \
+    "${last[@]}"
+# These let thieves go past blocks without end.
+bounded='s/for (;;) {/for (int turns = 0;; turns++) { assert(turns < 4);/'
+wrong "the next block is not marked as own" "$bounded;"'/\[W1\] \*\//d' "${last[@]}"
+wrong "the next block is marked as own after the grant" "$bounded;"'/\[W1\] \*\//{h;d};/\[W2\] \*\//G' "${last[@]}"
+wrong "low is read with relaxed, and another block's word with it" \
+    "$bounded;"'/\[L1\] \*\//s/acquire/relaxed/;/\[L2\] \*\//s/acq_rel/relaxed/' "${round[@]}"
+header=queues/dq_bwos.h
+wrong "a takeover without compare-and-swap" \
+    's/!au64_cas_acq_rel(below, &word, word | DQ_BWOS_OWN)/(au64_store_release(below, word | DQ_BWOS_OWN), false)/' \
+    "${last[@]}"
+wrong "a takeover marks the block as spent" 's/word | DQ_BWOS_OWN)/(word \& ~DQ_BWOS_FROM) | d->size)/' "${again[@]}"
+wrong "a takeover from the first slot on" 's/d->floor = bottom - d->size + .*;/d->floor = bottom - d->size;/' "${two[@]}"

@@ -1,0 +1,9 @@
+/* BWoS, FIFO, as shipped, under a model checker: see dq_model.h. */
+#include "dq_model.h"
+
+#include "queues/dq_bwos_fifo.h"
+
+int main(void) {
+    run_model(&dq_bwos_fifo_ops);
+    return 0;
+}
