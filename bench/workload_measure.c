@@ -21,6 +21,7 @@ static const struct counter counters[] = {
     {"global_pops", offsetof(struct workload_counters, workers.global_pops)},
     {"overflows", offsetof(struct workload_counters, workers.overflows)},
     {"spills", offsetof(struct workload_counters, workers.spills)},
+    {"offers", offsetof(struct workload_counters, workers.offers)},
     {"yields", offsetof(struct workload_counters, workers.yields)},
     {"parks", offsetof(struct workload_counters, workers.parks)},
     {"empty_wakeups", offsetof(struct workload_counters, workers.empty_wakeups)},

@@ -14,8 +14,8 @@
  *
  * Deques that withhold tasks from thieves (dq.h) would leave them behind one long poll, and workers idle that could run
  * them. So the owner offers half of the deque, by way of the global queue, whenever it has put a task there (or is about
- * to wake somebody, or was asked: worker_search.h) while somebody is idle and finds nothing in the global queue. What is
- * left behind a long poll then is what was put there while everybody was busy: the deque's own price.
+ * to wake somebody, or was asked: worker_search.h) while somebody is idle and the global queue has not enough for all. What
+ * is left behind a long poll then was put there while everybody was busy, or others found enough: the deque's own price.
  */
 #ifndef STEALYARD_EXECUTOR_WORKER_PUT_H
 #define STEALYARD_EXECUTOR_WORKER_PUT_H
@@ -88,10 +88,13 @@ static __attribute__((noinline)) void offer_half(struct worker *worker, const st
     }
 }
 
-/* What a deque withholds, half of it, goes where others can take it, if somebody is idle and finds nothing there. */
+/*
+ * What a deque withholds, half of it, goes where others can take it, if somebody is idle and perhaps finds nothing there.
+ * As many tasks there as workers are enough for all. Fewer may be on their way out already: is_empty does not tell.
+ */
 SY_INLINE void offer(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
     if (local_withholds(dq) && idle_somebody(&worker->runtime->idle) && !dq->is_empty(worker->deque) &&
-        global_is_empty(worker->runtime, gq)) {
+        gq->length(worker->runtime->global) < worker->runtime->config.workers) {
         offer_half(worker, gq, dq);
     }
 }

@@ -251,6 +251,7 @@ static void episode_count(struct episode *episode) {
     counts[COUNT_STEALS] += SUPPORT_METRIC(runtime, steals);
     counts[COUNT_STEAL_OPERATIONS] += SUPPORT_METRIC(runtime, steal_operations);
     counts[COUNT_OVERFLOWS] += SUPPORT_METRIC(runtime, overflows);
+    counts[COUNT_OFFERS] += SUPPORT_METRIC(runtime, offers);
     counts[COUNT_SPILLS] += SUPPORT_METRIC(runtime, spills) + whole.outside_spills;
     counts[COUNT_GUESTS] += au64_load_relaxed(&episode->guests);
     counts[COUNT_PARKS] += SUPPORT_METRIC(runtime, parks);

@@ -14,6 +14,7 @@ static const char *const count_names[COUNTS] = {
     [COUNT_STEAL_OPERATIONS] = "steal ops",
     [COUNT_OVERFLOWS] = "overflows",
     [COUNT_SPILLS] = "spills",
+    [COUNT_OFFERS] = "offers",
     [COUNT_PARKS] = "parks",
     [COUNT_WAKES] = "wakes",
     [COUNT_MAIL] = "outside wakes",
@@ -53,10 +54,11 @@ void progress_end(void) {
 
 /* ---- the table ---- */
 
-/* A deque that grows does not overflow, nor does a queue spill that grows and finds memory. */
+/* A deque that grows does not overflow, nor does a queue spill that grows and finds memory; who withholds, offers. */
 static bool applies(const struct combination *combination, enum count count) {
     return count == COUNT_OVERFLOWS ? combination->local_deque.bounded
            : count == COUNT_SPILLS  ? combination->global_queue.bounded
+           : count == COUNT_OFFERS  ? combination->local_deque.withholds
                                     : true;
 }
 
