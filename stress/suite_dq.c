@@ -87,6 +87,8 @@ struct workers {
     struct au64 taken, moved;
 };
 
+#define MISSING_NS INT64_C(20000000000) /* nothing has been taken for so long: what is missing is lost */
+
 static void worker_take(struct workers *w, struct sy_node *node) {
     take_item(w->items, node);
     au64_fetch_add_relaxed(&w->taken, 1);
@@ -113,9 +115,14 @@ static void worker_member(size_t self, void *shared) {
     struct workers *w = shared;
     uint64_t random = check_seed() + self;
     size_t next = self * w->each, end = next + w->each;
+    uint64_t taken = 0, seen;
+    int64_t since_ns = check_now_ns();
     struct sy_node *node;
     reclaim_register_thread();
-    while (au64_load_relaxed(&w->taken) < w->workers * w->each) {
+    while ((seen = au64_load_relaxed(&w->taken)) < w->workers * w->each) {
+        since_ns = seen > taken ? check_now_ns() : since_ns;
+        taken = seen;
+        CHECK(check_now_ns() - since_ns < MISSING_NS);
         for (size_t i = check_random(&random) % 50; i > 0 && next < end; i--) {
             if (push_item(w->ops, w->deques[self], w->items, next)) {
                 next++;
@@ -165,49 +172,65 @@ static void steal_into_the_robbed(size_t variant) {
     reclaim_destroy(reclaim);
 }
 
-/* A pusher that looks for sleepers and a would-be sleeper that looks for items, full barriers on both sides. */
+/*
+ * A pusher that looks for sleepers and a would-be sleeper that looks for items, full barriers on both sides; and one who
+ * was told of the push before it looks.
+ */
 struct parking {
     const struct dq_ops *ops;
     struct dq *deque;
     struct item item;
     struct threads_rounds rounds;
     struct au32 announced, told;
-    bool seen_sleeper;
+    bool seen_sleeper; /* by the pusher, in this round */
 };
 
-/* Returns whether the other would have slept unseen. */
-static bool park_owner(struct parking *p, uint64_t *round, const bool *would_sleep) {
-    struct sy_node *node;
+static void park_push(struct parking *p) {
     CHECK_EQ(p->ops->push(p->deque, dirty(&p->item)), DQ_OK);
     fence_seq_cst();
     p->seen_sleeper = au32_load_relaxed(&p->announced) != 0;
     au32_store_release(&p->told, 1);
-    threads_meet(&p->rounds, round);
-    bool missed = *would_sleep && !p->seen_sleeper;
-    CHECK_EQ(p->ops->pop(p->deque, &node), DQ_OK);
-    au32_store_relaxed(&p->announced, 0);
-    au32_store_relaxed(&p->told, 0);
-    return missed;
 }
 
-static bool parking_would_sleep; /* of this round; handed over by the meeting */
+/* Returns whether it would have slept. */
+static bool park_sleep(struct parking *p) {
+    au32_store_relaxed(&p->announced, 1);
+    fence_seq_cst();
+    bool empty = p->ops->is_empty(p->deque);
+    for (int i = 0; i < 20; i++) {
+        bool told = au32_load_acquire(&p->told) != 0;
+        fence_seq_cst();
+        CHECK(!(told && p->ops->is_empty(p->deque)));
+    }
+    return empty;
+}
+
+static void park_take(struct parking *p) {
+    struct sy_node *node;
+    CHECK_EQ(p->ops->pop(p->deque, &node), DQ_OK);
+    CHECK_EQ(p->ops->pop(p->deque, &node), DQ_EMPTY);
+    CHECK(p->ops->is_empty(p->deque));
+    au32_store_relaxed(&p->announced, 0);
+    au32_store_relaxed(&p->told, 0);
+}
 
 static void parking_member(size_t index, void *shared) {
     struct parking *p = shared;
     uint64_t round = 0;
     for (size_t i = 0; threads_round(&p->rounds, &round, index, i); i++) {
+        bool would_sleep = false;
         if (index == 0) {
-            CHECK(!park_owner(p, &round, &parking_would_sleep));
-            continue;
-        }
-        au32_store_relaxed(&p->announced, 1);
-        fence_seq_cst();
-        parking_would_sleep = p->ops->is_empty(p->deque);
-        for (int k = 0; k < 20; k++) {
-            bool told = au32_load_acquire(&p->told) != 0;
-            CHECK(!(told && p->ops->is_empty(p->deque)));
+            park_push(p);
+        } else {
+            would_sleep = park_sleep(p);
         }
         threads_meet(&p->rounds, &round);
+        CHECK(!(would_sleep && !p->seen_sleeper));
+        CHECK(!p->ops->is_empty(p->deque));
+        threads_meet(&p->rounds, &round);
+        if (index == 0) {
+            park_take(p);
+        }
     }
 }
 

@@ -35,9 +35,11 @@ static inline void steps_defer(struct reclaim *reclaim, struct reclaim_head *hea
  * half, into a deque of its own, a: one by one until there is no more. Who is busy, because it has stalled, is left out.
  */
 static const char *const stalled[] = {"1s", "1h", "0p", "0o", "0t", "0l"};
-static const char *const meanwhile[] = {"0p",   "0P",   "0o",     "0O",     "0t",       "0o0p", "0O0P",
-                                        "2s",   "2h",   "2a",     "2s0p2s", "0p2a0p",   "2a0P", "2h0P0O",
-                                        "2a0t", "0t0P", "0P2a0P", "0P0t2a", "2a0P2a0P", "0o2h", "0t3h2h"};
+static const char *const meanwhile[] = {
+    "0p",       "0P",     "0o",     "0O",       "0t",     "0o0p",   "0O0P",   "0o0o",   "0o0o0o",
+    "0o0o0p0p", "2s",     "2h",     "2a",       "2s0p2s", "0p2a0p", "2a0P",   "2h0P0O", "2a0t",
+    "0t0P",     "0P2a0P", "0P0t2a", "2a0P2a0P", "0o2h",   "0o0o2s", "0t3h2h",
+};
 
 #define STALLED (sizeof stalled / sizeof *stalled)
 #define MEANWHILE (sizeof meanwhile / sizeof *meanwhile)

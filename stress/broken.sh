@@ -1,0 +1,52 @@
+# Sourced by test_gq_broken.sh and test_dq_broken.sh: suites over faulty queues or deques, which have to fail the tests
+# that are named for them, by a check and not by running out of time.
+output=$(mktemp)
+trap 'rm -f "$output"' EXIT
+failures=0
+
+# found <suite> <queue>[/<test>]...
+found() {
+    local suite=$1 only status
+    shift
+    for only in "$@"; do
+        status=0
+        "$STEALYARD_BUILD/stress/broken_$suite" --only "$only" --timeout 30 >"$output" 2>&1 || status=$?
+        if [[ $status -eq 1 ]] && grep -q "^FAIL ${only%%/*}/.*(--only " "$output"; then
+            echo "ok: $suite $only"
+        else
+            echo "FAIL: $suite $only was not found out (exit status $status)"
+            sed 's/^/    | /' "$output"
+            failures=$((failures + 1))
+        fi
+    done
+}
+
+# left_to_others <suite> <queue>/<test>...: a fault that this test is not there for; that it passes shows that the
+# others are needed.
+left_to_others() {
+    local suite=$1 only
+    shift
+    for only in "$@"; do
+        if ! "$STEALYARD_BUILD/stress/broken_$suite" --only "$only" >"$output" 2>&1; then
+            echo "FAIL: $suite $only: a fault of another kind made it fail"
+            sed 's/^/    | /' "$output"
+            failures=$((failures + 1))
+        fi
+    done
+}
+
+# skipped <suite> <queue> <reason>: a regular expression.
+skipped() {
+    local status=0
+    "$STEALYARD_BUILD/stress/broken_$1" --only "$2" >"$output" 2>&1 || status=$?
+    if [[ $status -ne 77 ]] || ! grep -q "^SKIP $2/.*$3" "$output"; then
+        echo "FAIL: $1 $2 is not skipped (exit status $status)"
+        sed 's/^/    | /' "$output"
+        failures=$((failures + 1))
+    fi
+}
+
+conclude() {
+    echo "$failures failures"
+    [[ $failures -eq 0 ]]
+}
