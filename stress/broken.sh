@@ -1,3 +1,4 @@
+# shellcheck shell=bash
 # Sourced by test_gq_broken.sh and test_dq_broken.sh: suites over faulty queues or deques, which have to fail the tests
 # that are named for them, by a check and not by running out of time.
 output=$(mktemp)

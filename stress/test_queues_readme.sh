@@ -1,5 +1,6 @@
 #!/usr/bin/env bash
-# Does queues/README.md tell of every global queue, in the list's order, and of its bound and order as its ops do?
+# Does queues/README.md tell of every global queue and every deque, in the order of the lists, and of its bound and order
+# as its ops do?
 # ctest-plain-only: yes
 # shellcheck disable=SC2016
 set -u
@@ -10,25 +11,34 @@ field() {
     sed -n "s/^    \.$2 = \"\{0,1\}\([^\",]*\)\"\{0,1\},\$/\1/p" "queues/$1.h"
 }
 
+# claimed <gq or dq>
 claimed() {
-    local queue bounded
-    sed -n 's/^    GQ(\(gq_[a-z0-9_]*\)).*/\1/p' queues/gq_list.h | while read -r queue; do
+    local queue bounded order
+    sed -n "s/^    [A-Z]*(\($1_[a-z0-9_]*\)).*/\1/p" "queues/$1_list.h" | while read -r queue; do
         bounded=$(field "$queue" bounded)
         case $bounded in
         true) bounded=yes ;;
         false) bounded=no ;;
         esac
-        echo "$queue | $bounded | $(field "$queue" order)"
+        order=$(field "$queue" order)
+        echo "$queue | $bounded | ${order#DQ_}"
     done
 }
 
+# told <gq or dq>
 told() {
-    sed -n 's/^| `\(gq_[a-z0-9_]*\)` | \([^|]* | [^|]*\) | .*/\1 | \2/p' queues/README.md
+    sed -n 's/^| `\('"$1"'_[a-z0-9_]*\)` | \([^|]* | [^|]*\) | .*/\1 | \2/p' queues/README.md
 }
 
-claims=$(claimed)
-[[ -n $claims ]] || { echo "FAIL: no queue is found in queues/gq_list.h"; exit 1; }
-if ! diff <(echo "$claims") <(told); then
-    echo "FAIL: the table of queues/README.md (>) is not what gq_list.h and the ops say (<)"
-    exit 1
-fi
+failed=0
+for kind in gq dq; do
+    claims=$(claimed $kind)
+    if [[ -z $claims ]]; then
+        echo "FAIL: nothing is found in queues/${kind}_list.h"
+        failed=1
+    elif ! diff <(echo "$claims") <(told $kind); then
+        echo "FAIL: the table of queues/README.md (>) is not what ${kind}_list.h and the ops say (<)"
+        failed=1
+    fi
+done
+exit $failed
