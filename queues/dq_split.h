@@ -296,7 +296,7 @@ __attribute__((unused)) static const struct dq_ops dq_split_ops = {
     .reclamation = "none needed",
     .cost =
         "push, pop: no RMW, 3 lines; pop of a shared item: 1 RMW for half of them, 4 lines; steal: 1 RMW for half of "
-        "the shared items, 5 lines",
+        "the shared items, 6 lines",
     .caveat = "private items cannot be stolen before the owner's next push or pop",
     .order = DQ_LIFO,
     .bounded = true,
