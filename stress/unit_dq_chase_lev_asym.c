@@ -8,6 +8,7 @@
 
 #include "queues/dq_chase_lev_asym.h"
 #include "stress/check.h"
+#include "stress/threads.h"
 
 #if defined(ASYM_MEMBARRIER)
 #include <linux/filter.h>
@@ -235,6 +236,55 @@ static void who_slept_long_does_not_say_empty(size_t variant) {
     end();
 }
 
+/*
+ * Two items; the owner pops the newer one for nothing if it has not seen the first theft, and the thief goes on to it if
+ * it has not seen the pop. Only the heavy fence keeps both from having it.
+ */
+static void meet_at_the_second_item(size_t index, void *shared) {
+    struct threads_rounds *rounds = shared;
+    static size_t came_out_of[2];
+    uint64_t meetings = 0, random = check_seed() + index;
+    reclaim_register_thread();
+    for (size_t i = 0; threads_round(rounds, &meetings, index, i); i++) {
+        struct sy_node *node;
+        if (index == 0) {
+            push(0, 2);
+        }
+        threads_meet(rounds, &meetings);
+        CHECK(dq_chase_lev_asym_length(deque) <=
+              2); /* each has both lines then, and the other's stores take their time */
+        for (uint64_t pauses = check_random(&random) % 64; pauses > 0; pauses--) {
+            __atomic_signal_fence(__ATOMIC_SEQ_CST);
+        }
+        came_out_of[index] = 0;
+        if (index == 0) {
+            came_out_of[0] = dq_chase_lev_asym_pop(deque, &node) == DQ_OK;
+        } else {
+            while (came_out_of[1] < 2 && steal_status() == DQ_OK) {
+                came_out_of[1]++;
+            }
+        }
+        threads_meet(rounds, &meetings);
+        if (index == 0) {
+            while (dq_chase_lev_asym_pop(deque, &node) == DQ_OK) {
+                came_out_of[0]++;
+            }
+            CHECK_EQ(came_out_of[0] + came_out_of[1], 2);
+        }
+    }
+    reclaim_unregister_thread();
+}
+
+static void no_item_is_had_by_both(size_t variant) {
+    (void)variant;
+    begin();
+    reclaim_unregister_thread();
+    struct threads_rounds rounds = threads_rounds_of(2, threads_scaled(200000));
+    threads_run(2, meet_at_the_second_item, &rounds);
+    reclaim_register_thread();
+    end();
+}
+
 /* ---- what it costs ---- */
 
 static void expect_cost(const struct atomics_count *before, uint64_t rmws, uint64_t fences) {
@@ -419,6 +469,7 @@ static const struct check_test tests[] = {
     {"a_stopped_thief_takes_nothing_twice", a_stopped_thief_takes_nothing_twice},
     {"whatever_bottom_a_thief_sees", whatever_bottom_a_thief_sees},
     {"who_slept_long_does_not_say_empty", who_slept_long_does_not_say_empty},
+    {"no_item_is_had_by_both", no_item_is_had_by_both},
     {"costs_are_as_told", costs_are_as_told},
 #if defined(ASYM_MEMBARRIER)
     {"a_fence_that_is_refused_later", a_fence_that_is_refused_later},
