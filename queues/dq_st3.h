@@ -37,10 +37,10 @@
  *   [O2] pop's cas of claims: release, pairs with [T1], [T4] and [E1]: who sees the pop sees the pushes before it.
  *        Relaxed when it fails, as [O1]
  *   [T1] claim loads claims: acquire, pairs with [O2] and [T4]: `pushes` is then at least what those knew, so the length
- *        is not negative, and 0 only if nothing was inside when [T3] was written, or later
+ *        is not negative, and if it is 0, then nothing was inside after the last push that [T3] sees
  *   [T2] claim loads head: acquire, pairs with [T5] of the thief before: its reading of the slots is then before this
  *        one's [T5], and [P1] needs to see only the last. An old head matches no claim that is not copied
- *   [T3] claim loads pushes: acquire, pairs with [P3]. By [T1] too old never; too new makes [T4] fail or is right
+ *   [T3] claim loads pushes: acquire, pairs with [P3]. By [T1] never older than the claims; if those are old, [T4] fails
  *   [T4] claim's cas of claims: acq_rel; release pairs with [T1], for what [T3] knew; acquire is for where it fails, as
  *        [T1]
  *   [T5] letting go stores head: release, after the slots were read; pairs with [P1]
@@ -54,9 +54,8 @@
  * Layout: claims and head on one line (thieves write it, pop does); the owner's fields on another (thieves read pushes
  * and slots).
  *
- * Rejected: a line of its own for head (there; with `head_seen` the owner looks at it once a lap at most); 40 bits for
- * the pops and 24 for the head, which makes 4 seconds 18 minutes (the ring would end at 2²², and no count fits a word
- * that 2³² does not fit).
+ * Rejected: a line of its own for head (there; with `head_seen` the owner looks at it once a lap at most); one more bit
+ * in the claims for "somebody copies" instead of a second head (the owner could not tell which slots are free again).
  */
 #ifndef STEALYARD_QUEUES_DQ_ST3_H
 #define STEALYARD_QUEUES_DQ_ST3_H
