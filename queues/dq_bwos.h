@@ -4,29 +4,29 @@
  *
  * Source: see there. Deviations: there.
  *
- * Contract: dq.h; LIFO for the owner, oldest first for thieves; bounded: push says DQ_FULL at `capacity` items and only
- * then. Blocks of config.block slots, or DQ_BWOS_BLOCK_DEFAULT, or half of the capacity if that is less (one slot with
- * capacity 2). Withholds what is in the owner's own block, up to a block of the newest items: a deque that has never
- * had more than a block gives nothing away. steal moves items of one block, into one block of the thief. Thieves need
- * not be registered anywhere.
+ * Contract: dq.h; LIFO for the owner, oldest first for thieves; bounded: push says DQ_FULL at `capacity` items and
+ * only then. Blocks of config.block slots, or DQ_BWOS_BLOCK_DEFAULT, or half of the capacity if that is less (one
+ * slot with capacity 2). Withholds what is in the owner's own block, up to a block of the newest items: a deque that
+ * has never had more than a block gives nothing away. steal moves items of one block, into one block of the thief.
+ * Thieves need not be registered anywhere.
  *
- * Progress. push is wait-free: each turn of its look for room sees `low` a block further, at most up to its own. pop is:
- * its compare-and-swap [W4] fails only when a thief has taken some of that block. take_oldest is: likewise. A steal is
- * lock-free: it goes round only if somebody has moved `low`. Nobody who stalls keeps others, but for an owner, who keeps
- * its own block's items.
+ * Progress. push is wait-free: each turn of its look for room sees `low` a block further, at most up to its own. pop
+ * is: its compare-and-swap [W6] fails only when a thief has taken some of that block. take_oldest is: likewise. A
+ * steal is lock-free: it goes round only if somebody has moved `low`. Nobody who stalls keeps others, but for an
+ * owner, who keeps its own block's items.
  *
- * Linearization points. push: [B1]. pop: [B1] of its smaller bottom; DQ_EMPTY: the load that showed `oldest` at bottom, or
- * that earlier one. steal: [W3]; DQ_EMPTY: [B2]. take_oldest: [W3] of each block, [W5] of its own.
+ * Linearization points. push: [B1]. pop: [B1] of its smaller bottom; DQ_EMPTY: the load that showed `oldest` at
+ * bottom, or that earlier one. steal: [W3]; DQ_EMPTY: [B2]. take_oldest: [W3] of each block, [W5] of its own.
  *
  * Reclamation: none needed, nothing is freed before destroy. ABA: see the other file.
  *
- * How pop gets to a block below. Its own block is empty, and `oldest` is less than bottom: so the block that ends at bottom
- * is granted. If thieves leave something of it, it becomes the owner's own by [W4], from where they left off; bottom stays.
- * Items above `oldest` that a thief has read before lose their number by that, so its [W3] fails.
+ * How pop gets to a block below. Its own block is empty, and `oldest` is less than bottom: so the block that ends at
+ * bottom is granted. If thieves leave something of it, it becomes the owner's own by [W6], from where they left off;
+ * bottom stays. Items above `oldest` that a thief has read before lose their number by that, so its [W3] fails.
  *
- * Rejected: a takeover by exchange (it would mark a spent block as own, which the thieves must tell apart); two own blocks,
- * so that bursts round a border do not grant and take over by turns (one compare-and-swap for each two pops at worst, and
- * twice as much withheld); thieves ask for a grant (dq_split does that).
+ * Rejected: a takeover by exchange (it would mark a spent block as own, which the thieves must tell apart); two own
+ * blocks, so that bursts round a border do not grant and take over by turns (one compare-and-swap for each two pops
+ * at worst, and twice as much withheld); thieves ask for a grant (dq_split does that).
  */
 #ifndef STEALYARD_QUEUES_DQ_BWOS_H
 #define STEALYARD_QUEUES_DQ_BWOS_H
@@ -52,12 +52,12 @@ __attribute__((noinline, unused)) static bool dq_bwos_take_over(struct dq_bwos *
         return false;
     }
     struct au64 *below = dq_bwos_word(d, bottom - 1);
-    word = au64_load_acquire(below); /* [W0] */
+    word = au64_load_relaxed(below); /* [W6] */
     do {
         if (dq_bwos_from(word) == d->size) {
             return false;
         }
-    } while (!au64_cas_acq_rel(below, &word, word | DQ_BWOS_OWN)); /* [W4] */
+    } while (!au64_cas_relaxed(below, &word, word | DQ_BWOS_OWN)); /* [W6] */
     d->floor = bottom - d->size + dq_bwos_from(word);
     d->end = bottom;
     d->limit = bottom;

@@ -4,52 +4,52 @@
  * *grants* to the thieves, by one store; thieves take from the oldest granted block by a compare-and-swap of that
  * block's word; the owner *takes over* what is left of a granted block by another.
  *
- * Source: Wang, Trach, Fu, Behrens, Schwender, Liu, Lei, Vafeiadis, Härtig, Chen: BWoS: Formally Verified Block-based Work
- * Stealing for Parallel Processing, OSDI 2023. Deviations:
- *   - a block's state is one word (who may take, from which slot on, the number of the grant), where the paper has four
- *     counters; so no state between two of them exists that somebody could act on;
+ * Source: Wang, Trach, Fu, Behrens, Schwender, Liu, Lei, Vafeiadis, Härtig, Chen: BWoS: Formally Verified Block-based
+ * Work Stealing for Parallel Processing, OSDI 2023. Deviations:
+ *   - a block's state is one word (who may take, from which slot on, the number of the grant), where the paper has
+ *     four counters; so no state between two of them exists that somebody could act on;
  *   - thieves read the slots before their compare-and-swap, not after it: there is no count of thefts that have ended,
  *     and a thief that stalls keeps no block from being used again;
  *   - thieves take up to half at once, or a whole block if another one is granted behind it;
  *   - blocks are counted by positions that never come back, and thieves go from one to the next strictly in order;
  *   - an oldest block is given by one word for all thieves, not guessed: DQ_EMPTY can be told from DQ_RETRY.
  * Where known ports lost or doubled items (stdexec 1755, 1967, 2130, and the races of 1752 and 2172):
- *   - a thief paused between "the next block is open" and entering it, the owner took that block over, and the thief took
- *     the marks of the takeover for those of a spent block and went past its items. Here "own" and "spent" are different
- *     states, and `low` only goes past a block that is spent, which is for ever (see S below);
+ *   - a thief paused between "the next block is open" and entering it, the owner took that block over, and the thief
+ *     took the marks of the takeover for those of a spent block and went past its items. Here "own" and "spent" are
+ *     different states, and `low` only goes past a block that is spent, which is for ever (see S below);
  *   - a thief's old view of a block passed for its next use, as the marks were the same. Here each grant has a number;
  *   - the first block of thieves looked open although nothing had ever been granted. Here it is the owner's own;
  *   - positions of blocks and marks inside them were relaxed. Here they hand on what they tell of: see below.
  * Not work-conserving (stdexec 1481): what stands in the owner's own blocks no thief can have.
  *
  * Positions count pushes (of a LIFO deque: less pops) from config.first, modulo 2⁶⁴; position p has slot p modulo the
- * ring's size, and its block's word likewise. The ring has twice `capacity` slots, the limit alone makes it full: so a
- * partly stolen block costs no room, and push says DQ_FULL only at `capacity` items. Inside are the positions from
- * `oldest` (the block at `low`, and where its word says that what is left begins) up to `bottom`, and the FIFO deque's
- * held items. The blocks from `low` on are: granted ones, full but for the beginning of the first; then the owner's own
- * one, and no other. A block's word changes thus:
+ * ring's size, and its block's word likewise. The ring has twice `capacity` slots, the limit alone makes it full: so
+ * a partly stolen block costs no room, and push says DQ_FULL only at `capacity` items. Inside are the positions from
+ * `oldest` (the block at `low`, and where its word says that what is left begins) up to `bottom`, and the FIFO
+ * deque's held items. The blocks from `low` on are: granted ones, full but for the beginning of the first; then the
+ * owner's own one, and no other. A block's word changes thus:
  *   own     → granted   when it is full, by the owner [W2]; with a new number
  *   granted → granted   with fewer items, by a thief, or by the owner's take_oldest [W3]; spent if none is left
- *   granted → own       LIFO: the newest one, by the owner whose own is empty [W4]
+ *   granted → own       LIFO: the newest one, by the owner whose own is empty [W6]
  *   granted → spent     FIFO: the oldest one, by the owner who takes all that is left [W4]
  *   own     → own       with a later beginning, by the owner who takes its oldest items [W5]
  *   spent   → own       when the ring has come round to it, by the owner [W1]
  *
- * (S) Spent is for ever. A block position that is granted and has no items never has any again: the owner takes over only
- * what has items, and the slot's next use is another position's, which begins only when the owner has seen `low` past this
- * one (P − oldest ≤ capacity, and the ring is larger by more than a block). So whoever saw that the block at `low` was spent
- * may put `low` one block further at any later time: the compare-and-swap [L2] fails if somebody has done it, and `low`
- * itself never comes back.
+ * (S) Spent is for ever. A block position that is granted and has no items never has any again: the owner takes over
+ * only what has items, and the slot's next use is another position's, which begins only when the owner has seen `low`
+ * past this one (P − oldest ≤ capacity, and the ring is larger by more than a block). So whoever saw that the block
+ * at `low` was spent may put `low` one block further at any later time: the compare-and-swap [L2] fails if somebody
+ * has done it, and `low` itself never comes back.
  *
- * Exactly once. A theft [W3] succeeds only if the word is as it was when the thief had read it [W0]: the number says that it
- * is the same grant, so between them the owner did not own the block, and the slots read were those that it granted. That
- * `low` had not moved after [W0] says that the word is that of this position and not of its slot's next use, hence that the
- * items are the oldest; without it they might be others, but exactly once all the same.
+ * Exactly once. A theft [W3] succeeds only if the word is as it was when the thief had read it [W0]: the number says
+ * that it is the same grant, so between them the owner did not own the block, and the slots read were those that it
+ * granted. That `low` had not moved after [W0] says that the word is that of this position and not of its slot's next
+ * use, hence that the items are the oldest; without it they might be others, but exactly once all the same.
  *
- * ABA. The number of grants has 53 bits (it begins at config.first modulo that). A thief would have to stall between [W0]
- * and [W3] while exactly 2⁵³ · k blocks are granted, each of them after at least one store of an item: 100 days at one a
- * nanosecond; and the last of them would have to be of this block, left with as many items. That the number passes zero
- * means nothing: it is compared for being equal only, as positions are, whose differences alone count.
+ * ABA. The number of grants has 53 bits (it begins at config.first modulo that). A thief would have to stall between
+ * [W0] and [W3] while exactly 2⁵³ · k blocks are granted, each of them after at least one store of an item: 100 days
+ * at one a nanosecond; and the last of them would have to be of this block, left with as many items. That the number
+ * passes zero means nothing: it is compared for being equal only, as positions are, whose differences alone count.
  *
  * Memory order. What the owner alone writes it loads relaxed [B0].
  *   [B1] bottom stored, relaxed: items are handed over by W2, not by it; a barrier after it is the caller's (dq.h)
@@ -57,30 +57,40 @@
  *   [S1] slot stored, relaxed: visible by W2. A thief prepares its own deque's slots so, too, which nobody reads yet
  *   [S2] slot loaded by a thief, relaxed, and before W3: its release orders it
  *   [S3] slot loaded by the owner, relaxed, own
- *   [W0] word loaded, acquire, pairs with W2 (through thefts in between: they are read-modify-writes): the items, their
- *        slots, the W1 of the next block; and with W3, W4, W5: D1, and that the slots below were read
- *   [W1] word of a new own block stored, relaxed, before W2 of the block below. Who reads `low` as this position has that
- *        W2 before it (L2 after W0 of a block that was granted), so it cannot see the spent word of the slot's last use
- *   [W2] grant, store release, pairs with W0. No thief's compare-and-swap can come in between: an own word is never expected
- *   [W3] theft, cas release: for W0 of who goes on to L2, hence for the owner's reuse of the slots that it read. Failure:
- *        relaxed, nothing is read any more
- *   [W4] takeover, cas acq_rel: release for D1; acquire on failure, as a W0
- *   [W5] own word stored, release, for D1: as W4
+ *   [W0] word loaded, acquire, pairs with W2 (through thefts in between: they are read-modify-writes): the items,
+ *        their slots, the W1 of the next block; and with W3, W4, W5: D1, and that the slots below were read
+ *   [W1] word of a new own block stored, relaxed, before W2 of the block below. Who reads `low` as this position has
+ *        that W2 before it (L2 after W0 of a block that was granted), so it cannot see the spent word of the slot's
+ *        last use
+ *   [W2] grant, store release, pairs with W0. No thief's compare-and-swap can come in between: an own word is never
+ *        expected
+ *   [W3] theft, cas release: for W0 of who goes on to L2, hence for the owner's reuse of the slots that it read.
+ *        Failure: relaxed, nothing is read any more
+ *   [W4] FIFO: takeover, cas acq_rel: release for D1; acquire on failure, as a W0
+ *   [W6] LIFO: takeover, load and cas relaxed: it hands nothing over, and what was granted is the owner's own. Being a
+ *        read-modify-write it keeps what W2 and the thefts have before it for W0; and slots are used again by L1 only
+ *   [W5] own word stored, release: for D1, as W4, and for the bottom of then
  *   [L1] low loaded, acquire, pairs with L2: see W1; and the slots behind it are read no more
  *   [L2] low moved to the next block, cas acq_rel: release for L1; acquire on failure, as L1
- *   [L3] low loaded again by a thief, relaxed, after W0. If W0 read a later use of the slot, its W2 had an L1 past this
- *        position before it, so this load sees that
- *   [D1] FIFO: held stored, release: who sees that the last held item is gone sees the bottom of then. It stands before
- *        W4 and W5, so who sees that the oldest items went to the owner sees that it holds them
+ *   [L3] low loaded again by a thief, relaxed, after W0. If W0 read a later use of the slot, its W2 had an L1 past
+ *        this position before it, so this load sees that
+ *   [D1] FIFO: held stored, release: who sees that the last held item is gone sees the bottom of then. It stands
+ *        before W4 and W5, so who sees that the oldest items went to the owner sees that it holds them
  *   [D2] FIFO: held loaded by others, acquire, after W0 and before B2, pairs with D1
- * DQ_EMPTY says that bottom (B2) was the `oldest` of before. Both true values never cross, and `oldest` only grows: at B2
- * they were equal. Held items come from a growing `oldest` only: there were none at D2, so none at B2.
+ * DQ_EMPTY says that bottom (B2) was the `oldest` of before. Both true values never cross, and `oldest` only grows:
+ * at B2 they were equal. Held items come from a growing `oldest` only: there were none at D2, so none at B2.
  *
- * GenMC (stress/models/dq_bwos*.sh) finds the fault when a single one of these is weakened or left out, but for: L1, L2 and
- * W3 relaxed one at a time, which x86 cannot show either — see the models' notes.
+ * GenMC (stress/models/dq_bwos*.sh) finds the fault when an order of W0, W2, W4, W5, L1, L2, D1 or D2 is weakened, W1
+ * is left out or late, the number stays, or a swap is a store. It accepts W3 relaxed: RC11 knows no cycles of
+ * dependence; C11 by its letter does. That L2 is no store, and L3, are seen by stress/unit_dq_bwos.c: they keep the
+ * order, not the items.
  *
- * Layout: `low` on a line of its own (thieves write it, once a block), the owner's fields on another, what never changes on
- * a third; each block's word on a line of its own, as thieves write the word of an old block only.
+ * Layout: `low` on a line of its own (thieves write it, once a block), the owner's fields on another, what never
+ * changes on a third; each block's word on a line of its own, as thieves write the word of an old block only.
+ *
+ * Blocks of 16 slots by default: the owner's push and pop cost a fifth less with 64, and a fifth more with 8, where a
+ * border is crossed four or two times as rarely or often (one processor, bursts of 64); but a block is what is
+ * withheld.
  */
 #ifndef STEALYARD_QUEUES_DQ_BWOS_BLOCK_H
 #define STEALYARD_QUEUES_DQ_BWOS_BLOCK_H
@@ -211,7 +221,7 @@ static inline int dq_bwos_create_as(struct dq **out, const struct dq_config *con
 
 /* ---- the owner and thieves ---- */
 
-/* The position of the oldest item, or of the next push if there is none; steps over spent blocks. And its block's word. */
+/* The position of the oldest item, or of the next push if there is none, and its block's word. Leaves spent blocks. */
 SY_INLINE uint64_t dq_bwos_oldest(struct dq_bwos *d, uint64_t *word) {
     uint64_t low = au64_load_acquire(&d->low); /* [L1] */
     for (;;) {

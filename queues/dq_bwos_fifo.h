@@ -1,31 +1,32 @@
 /*
- * BWoS, FIFO: the owner pushes into the newest block and pops what it *holds*: all that was left of the oldest block, in one
- * piece; thieves take from the oldest granted block behind that. Blocks, words, thieves, the argument and the numbers of
- * the memory order: dq_bwos_block.h.
+ * BWoS, FIFO: the owner pushes into the newest block and pops what it *holds*: all that was left of the oldest block,
+ * in one piece; thieves take from the oldest granted block behind that. Blocks, words, thieves, the argument and the
+ * numbers of the memory order: dq_bwos_block.h.
  *
  * Source: see there. Deviations: there, and
- *   - the owner takes an oldest block by the thieves' own step, of all of its items, so that for them it is one more theft
- *     and there is no second state of takeover;
- *   - held items stay where they are in the ring and have no word of their own. Should the ring come round to them, which
- *     takes thieves who empty it while the owner only pushes, they move to spare slots: they never make push say DQ_FULL.
+ *   - the owner takes an oldest block by the thieves' own step, of all of its items, so that for them it is one more
+ *     theft and there is no second state of takeover;
+ *   - held items stay where they are in the ring and have no word of their own. Should the ring come round to them,
+ *     which takes thieves who empty it while the owner only pushes, they move to spare slots: they never make push
+ *     say DQ_FULL.
  *
- * Contract: dq.h; FIFO for the owner; what one thief gets stands in the order in which it was pushed, and is the oldest but
- * for what the owner holds. Bounded: push says DQ_FULL at `capacity` items and only then. Blocks as in dq_bwos.h. Withholds
- * what the owner holds and what is in the block that it pushes into: up to two blocks, and a deque that has never had more
- * than a block gives nothing away. steal moves items of one block, into one block of the thief. Thieves need not be
- * registered anywhere.
+ * Contract: dq.h; FIFO for the owner; what one thief gets stands in the order in which it was pushed, and is the
+ * oldest but for what the owner holds. Bounded: push says DQ_FULL at `capacity` items and only then. Blocks as in
+ * dq_bwos.h. Withholds what the owner holds and what is in the block that it pushes into: up to two blocks, and a
+ * deque that has never had more than a block gives nothing away. steal moves items of one block, into one block of
+ * the thief. Thieves need not be registered anywhere.
  *
- * Progress. push, pop and take_oldest are wait-free: each failed compare-and-swap means that thieves have taken items, of
- * which there are no more meanwhile. A steal is lock-free, as in dq_bwos.h. Nobody who stalls keeps others, but for an
- * owner, who keeps what it withholds.
+ * Progress. push, pop and take_oldest are wait-free: each failed compare-and-swap means that thieves have taken
+ * items, of which there are no more meanwhile. A steal is lock-free, as in dq_bwos.h. Nobody who stalls keeps others,
+ * but for an owner, who keeps what it withholds.
  *
- * Linearization points. push: [B1]. pop of a held item: [D1]; of the first of several: [W4] or [W5]; DQ_EMPTY: the load of
- * its own block's word. steal: [W3]; DQ_EMPTY: [B2]. take_oldest: [D1], [W3], [W5] of each part.
+ * Linearization points. push: [B1]. pop of a held item: [D1]; of the first of several: [W4] or [W5]; DQ_EMPTY: the
+ * load of its own block's word. steal: [W3]; DQ_EMPTY: [B2]. take_oldest: [D1], [W3], [W5] of each part.
  *
  * Reclamation: none needed, nothing is freed before destroy. ABA: see the other file.
  *
- * Rejected: copying what is held out of the ring each time (a load and a store an item); thieves before the owner, at the
- * very oldest item (then the owner's pops need a compare-and-swap each).
+ * Rejected: copying what is held out of the ring each time (a load and a store an item); thieves before the owner, at
+ * the very oldest item (then the owner's pops need a compare-and-swap each).
  */
 #ifndef STEALYARD_QUEUES_DQ_BWOS_FIFO_H
 #define STEALYARD_QUEUES_DQ_BWOS_FIFO_H

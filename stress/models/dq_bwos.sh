@@ -5,6 +5,7 @@ last=(-DOWNER=uuoo -DTHIEVES=2)
 again=(-DPREFILLED=2 -DOWNER=oouu -DTHIEVES=1 -DSTEALS=2)
 round=(-DPREFILLED=2 -DOWNER=tutuu -DTHIEVES=1)
 two=(-DPREFILLED=3 -DOWNER=oou -DTHIEVES=1 -DCAPACITY=4 -DMAX=2 -DOWN=1)
+kept=(-DPREFILLED=1 -DOWNER=ut -DTHIEVES=1 -DCAPACITY=4 -DNEVER_EMPTY=1 -DNEVER_FULL=1)
 never=(-DPREFILLED=3 -DOWNER=ou -DTHIEVES=1 -DCAPACITY=4 -DNEVER_EMPTY=1 -DNEVER_FULL=1)
 
 right "owner and two thieves at the last items" "${last[@]}"
@@ -12,6 +13,7 @@ right "a block taken over and granted again" "${again[@]}"
 right "the ring comes round" "${round[@]}"
 right "blocks of two, taken whole or by halves" "${two[@]}"
 right "what is inside is never called empty" "${never[@]}"
+right "what is left of the own block is never called empty" "${kept[@]}"
 
 wrong "a grant with relaxed" '/\[W2\] \*\//s/release/relaxed/' "${last[@]}"
 wrong "a word read with relaxed" '/\[W0\] \*\//s/acquire/relaxed/' "${last[@]}"
@@ -23,11 +25,12 @@ wrong "a theft without compare-and-swap" \
 bounded='s/for (;;) {/for (int turns = 0;; turns++) { assert(turns < 4);/'
 wrong "the next block is not marked as own" "$bounded;"'/\[W1\] \*\//d' "${last[@]}"
 wrong "the next block is marked as own after the grant" "$bounded;"'/\[W1\] \*\//{h;d};/\[W2\] \*\//G' "${last[@]}"
-wrong "low is read with relaxed, and another block's word with it" \
-    "$bounded;"'/\[L1\] \*\//s/acquire/relaxed/;/\[L2\] \*\//s/acq_rel/relaxed/' "${round[@]}"
+wrong "low is read with relaxed" "$bounded;"'/\[L1\] \*\//s/acquire/relaxed/' "${last[@]}"
+wrong "low is moved with relaxed" "$bounded;"'/\[L2\] \*\//s/acq_rel/relaxed/' "${last[@]}"
+wrong "the own block's oldest items are taken unseen" '/\[W5\] \*\//s/release/relaxed/' "${kept[@]}"
 header=queues/dq_bwos.h
 wrong "a takeover without compare-and-swap" \
-    's/!au64_cas_acq_rel(below, &word, word | DQ_BWOS_OWN)/(au64_store_release(below, word | DQ_BWOS_OWN), false)/' \
+    's/!au64_cas_relaxed(below, &word, word | DQ_BWOS_OWN)/(au64_store_release(below, word | DQ_BWOS_OWN), false)/' \
     "${last[@]}"
 wrong "a takeover marks the block as spent" 's/word | DQ_BWOS_OWN)/(word \& ~DQ_BWOS_FROM) | d->size)/' "${again[@]}"
 wrong "a takeover from the first slot on" 's/d->floor = bottom - d->size + .*;/d->floor = bottom - d->size;/' "${two[@]}"
