@@ -44,23 +44,36 @@ static const char *drain(const struct dq_ops *dq, struct micro_deque *d, uint64_
     return micro_items_check(&d->items, popped);
 }
 
-void micro_deque_thieves(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+static void run_team(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result,
+                     struct micro_team *team) {
     const struct micro_deque_bodies *bodies = one->subject;
     struct micro_deque d = {.parameters = &one->parameters};
-    struct micro_team team = {.threads = 1 + one->parameters.threads, .leaders = 1, .counts = {true, true}};
-    team.pinned = one->parameters.pinned;
-    team.work_ns = one->parameters.work_ns;
-    team.argument = &d;
-    team.body = bodies->thieves;
+    team->threads = 1 + one->parameters.threads;
+    team->leaders = 1;
+    team->pinned = one->parameters.pinned;
+    team->work_ns = one->parameters.work_ns;
+    team->argument = &d;
     unsigned pools = one->parameters.producers ? one->parameters.producers : MICRO_DEQUE_POOLS;
-    result->failure = create(bodies->ops, &d, team.threads, pools);
+    result->failure = create(bodies->ops, &d, team->threads, pools);
     if (!result->failure) {
-        micro_run_team(&team, extent, result);
+        micro_run_team(team, extent, result);
     }
     if (!result->failure) {
         result->failure = drain(bodies->ops, &d, result->all_operations);
     }
-    destroy(bodies->ops, &d, team.threads);
+    destroy(bodies->ops, &d, team->threads);
+}
+
+void micro_deque_thieves(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    const struct micro_deque_bodies *bodies = one->subject;
+    struct micro_team team = {.counts = {true, true}, .body = bodies->thieves};
+    run_team(one, extent, result, &team);
+}
+
+static void run_latency(const struct micro_case *one, const struct micro_extent *extent, struct micro_result *result) {
+    const struct micro_deque_bodies *bodies = one->subject;
+    struct micro_team team = {.counts = {false, true}, .latency = true, .body = bodies->latency};
+    run_team(one, extent, result, &team);
 }
 
 /* A round has seen everything come out that it pushed. */
@@ -180,6 +193,17 @@ void micro_deque_add_grains(const struct micro_case *thieves, const char *name, 
     }
 }
 
+static void add_latencies(const struct micro_deque_bodies *bodies) {
+    static const unsigned rates_hz[] = {10000, 100000};
+    struct micro_case one = of_thieves(bodies, 1);
+    one.run = run_latency;
+    one.measures = "p99 latency";
+    for (size_t i = 0; i < sizeof rates_hz / sizeof rates_hz[0]; i++) {
+        one.parameters.rate_hz = rates_hz[i];
+        micro_add(&one, "latency/1/rate:%u", rates_hz[i]);
+    }
+}
+
 static void add_variations(const struct micro_deque_bodies *bodies, unsigned thieves) {
     static const size_t batches[] = {1, 8, 128};
     struct micro_case one = of_thieves(bodies, thieves);
@@ -200,4 +224,5 @@ void micro_deque_add(const struct micro_deque_bodies *bodies) {
         micro_deque_add_grains(&thieves, "thieves", threads - 1, processors);
     }
     add_variations(bodies, processors > 2 ? processors - 1 : 1);
+    add_latencies(bodies);
 }

@@ -32,7 +32,7 @@ typedef void micro_deque_body(void *deque, struct micro_thread *self);
 struct micro_deque_bodies {
     const struct dq_ops *ops;
     micro_deque_body *owner, *growth, *empty_pop, *empty_steal, *theft; /* one round */
-    micro_deque_body *thieves;                                          /* until the team stops */
+    micro_deque_body *thieves, *latency;                                /* until the team stops */
 };
 
 /* Adds the cases of an implementation; `bodies` stays. */
@@ -266,6 +266,68 @@ SY_INLINE void micro_deque_thieve(const struct dq_ops *dq, struct micro_deque *d
     }
 }
 
+/*
+ * By a schedule. The owner pushes one item at each time, late ones at once, and takes none back: it stays in a long task.
+ * The latency is from the intended push to the start by a thief, right after the theft or out of his own deque.
+ */
+SY_INLINE void micro_deque_own_on_time(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    uint64_t interval_ns = 1000000000u / d->parameters->rate_hz;
+    uint64_t intended_ns = micro_now_ns();
+    while (micro_goes_on(self)) {
+        reclaim_quiescent();
+        if (micro_now_ns() < intended_ns) {
+            micro_pause(self);
+            continue;
+        }
+        unsigned pool = micro_deque_pool(d, self);
+        if (micro_pool_ready(&d->items, pool, 1) > 0) {
+            micro_pool_next(&d->items, pool)->intended_ns = intended_ns;
+        }
+        if (micro_deque_push_from(dq, d, self, pool, 1) > 0) {
+            intended_ns += interval_ns;
+        } else {
+            micro_pause(self);
+        }
+    }
+}
+
+SY_INLINE void micro_deque_start(struct micro_deque *d, struct micro_thread *self, struct sy_node *node) {
+    if (micro_phase(self) == MICRO_MEASURE) {
+        latency_record(self->latency, micro_now_ns() - micro_item_of(node)->intended_ns);
+    }
+    micro_deque_take(d, self, node);
+    micro_count(&self->operations, 1);
+}
+
+SY_INLINE void micro_deque_thieve_on_time(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    struct dq *own = d->deques[self->index];
+    while (micro_goes_on(self)) {
+        struct sy_node *node;
+        size_t moved = 0;
+        enum dq_status status = dq->steal(d->deques[0], own, d->parameters->batch, &node, &moved);
+        if (status == DQ_OK) {
+            do {
+                micro_deque_start(d, self, node);
+            } while (dq->pop(own, &node) == DQ_OK);
+            micro_count(&self->stolen, moved);
+        } else {
+            micro_count(status == DQ_EMPTY ? &self->empty : &self->retry, 1);
+            micro_pause(self);
+        }
+        reclaim_quiescent();
+    }
+}
+
+SY_INLINE void micro_deque_contest_on_time(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
+    reclaim_register_thread();
+    if (self->role == 0) {
+        micro_deque_own_on_time(dq, d, self);
+    } else {
+        micro_deque_thieve_on_time(dq, d, self);
+    }
+    reclaim_unregister_thread();
+}
+
 SY_INLINE void micro_deque_contest(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
     reclaim_register_thread();
     if (self->role == 0) {
@@ -302,7 +364,11 @@ SY_INLINE void micro_deque_contest(const struct dq_ops *dq, struct micro_deque *
     static void name##_thieves(void *d, struct micro_thread *self) {                                                   \
         micro_deque_contest(&name##_ops, (struct micro_deque *)d, self);                                               \
     }                                                                                                                  \
-    static const struct micro_deque_bodies name##_bodies = {                                                           \
-        &name##_ops, name##_owner, name##_growth, name##_empty_pop, name##_empty_steal, name##_theft, name##_thieves};
+    static void name##_latency(void *d, struct micro_thread *self) {                                                   \
+        micro_deque_contest_on_time(&name##_ops, (struct micro_deque *)d, self);                                       \
+    }                                                                                                                  \
+    static const struct micro_deque_bodies name##_bodies = {&name##_ops,      name##_owner,       name##_growth,       \
+                                                            name##_empty_pop, name##_empty_steal, name##_theft,        \
+                                                            name##_thieves,   name##_latency};
 
 #endif

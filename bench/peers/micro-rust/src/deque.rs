@@ -9,6 +9,7 @@ use crate::driver::{count, run_alone, Extent, Failure, Outcome, Team, Thread};
 use crate::item::{Items, Producer, Reference, Taken, Taker};
 use crate::queue::Missed;
 use std::sync::Mutex;
+use std::time::Instant;
 
 const ROUND: usize = 1024;
 const BURST: usize = 64;
@@ -43,7 +44,9 @@ pub trait Deque: Send {
 #[inline(always)]
 fn push_some<D: Deque>(deque: &D, producer: &Producer, thread: &Thread, n: usize) -> usize {
     for pushed in 0..n {
-        let Some(item) = producer.next(0) else { return pushed };
+        let Some(item) = producer.next(0) else {
+            return pushed;
+        };
         if !deque.push(item) {
             count(&thread.counters.full, 1);
             return pushed;
@@ -83,7 +86,10 @@ struct Alone<'a> {
 
 impl Alone<'_> {
     fn of(items: &Items) -> Alone<'_> {
-        Alone { producer: items.producer(0), taker: items.taker(0) }
+        Alone {
+            producer: items.producer(0),
+            taker: items.taker(0),
+        }
     }
 
     #[inline(always)]
@@ -99,7 +105,11 @@ impl Alone<'_> {
     fn pop_in_order<D: Deque>(&self, deque: &D, thread: &Thread, n: usize) {
         for i in 0..n as u64 {
             let pushed = self.producer.pushed();
-            let expected = if D::LIFO { pushed - 1 - i } else { pushed - n as u64 + i };
+            let expected = if D::LIFO {
+                pushed - 1 - i
+            } else {
+                pushed - n as u64 + i
+            };
             let Some(item) = deque.pop() else {
                 return thread.fail("an item was lost");
             };
@@ -251,7 +261,11 @@ pub fn theft<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
 /// The pool that the owner goes on with: the one that it is at, or the next that has something. One alone would do if
 /// nobody ever lost its processor: who does keeps what he stole, and a half of which one item is out cannot be entered.
 #[inline(always)]
-fn next_pool<'a, 'b>(pools: &'a [Producer<'b>; POOLS], at: &mut usize, thread: &Thread) -> &'a Producer<'b> {
+fn next_pool<'a, 'b>(
+    pools: &'a [Producer<'b>; POOLS],
+    at: &mut usize,
+    thread: &Thread,
+) -> &'a Producer<'b> {
     for _ in 0..POOLS {
         if pools[*at].next(0).is_some() {
             return &pools[*at];
@@ -263,7 +277,10 @@ fn next_pool<'a, 'b>(pools: &'a [Producer<'b>; POOLS], at: &mut usize, thread: &
 }
 
 fn own<D: Deque>(deque: &D, items: &Items, thread: &mut Thread) {
-    let (pools, taker) = (std::array::from_fn(|i| items.producer(i)), items.taker(thread.index));
+    let (pools, taker) = (
+        std::array::from_fn(|i| items.producer(i)),
+        items.taker(thread.index),
+    );
     let mut at = 0;
     while thread.goes_on() {
         let producer = next_pool(&pools, &mut at, thread);
@@ -276,7 +293,12 @@ fn own<D: Deque>(deque: &D, items: &Items, thread: &mut Thread) {
     }
 }
 
-fn steal<D: Deque>(victim: &D::Stealer, items: &Items, parameters: &Parameters, thread: &mut Thread) {
+fn steal<D: Deque>(
+    victim: &D::Stealer,
+    items: &Items,
+    parameters: &Parameters,
+    thread: &mut Thread,
+) {
     let (own, taker) = (D::new(parameters.capacity), items.taker(thread.index));
     while thread.goes_on() {
         let missed = match D::steal(victim, &own, parameters.batch) {
@@ -296,20 +318,106 @@ fn steal<D: Deque>(victim: &D::Stealer, items: &Items, parameters: &Parameters, 
     }
 }
 
+/// Pushes one item at each time of the schedule, late ones at once, and takes none back: the owner is in a long task.
+fn own_on_time<D: Deque>(
+    deque: &D,
+    items: &Items,
+    rate_hz: u64,
+    start: Instant,
+    thread: &mut Thread,
+) {
+    let pools = std::array::from_fn(|i| items.producer(i));
+    let interval_ns = 1_000_000_000 / rate_hz;
+    let (mut at, mut intended_ns) = (0, nanoseconds_since(start));
+    while thread.goes_on() {
+        if nanoseconds_since(start) < intended_ns {
+            thread.pause();
+            continue;
+        }
+        let producer = next_pool(&pools, &mut at, thread);
+        if let Some(item) = producer.next(0) {
+            item.set_intended_ns(intended_ns);
+        }
+        if push_some(deque, producer, thread, 1) > 0 {
+            intended_ns += interval_ns;
+        } else {
+            thread.pause();
+        }
+    }
+}
+
+fn nanoseconds_since(start: Instant) -> u64 {
+    start.elapsed().as_nanos() as u64
+}
+
+/// The latency is from the intended push to the start by a thief, right after the theft or out of his own deque.
+fn steal_on_time<D: Deque>(
+    victim: &D::Stealer,
+    items: &Items,
+    parameters: &Parameters,
+    start: Instant,
+    thread: &mut Thread,
+) {
+    let (own, taker) = (D::new(parameters.capacity), items.taker(thread.index));
+    while thread.goes_on() {
+        let mut found = match D::steal(victim, &own, parameters.batch) {
+            Ok(item) => Some(item),
+            Err(missed) => {
+                let counters = &thread.counters;
+                count(
+                    if matches!(missed, Missed::Empty) {
+                        &counters.empty
+                    } else {
+                        &counters.retry
+                    },
+                    1,
+                );
+                thread.pause();
+                None
+            }
+        };
+        while let Some(item) = found {
+            if thread.is_measured() {
+                thread
+                    .latency
+                    .record(nanoseconds_since(start).saturating_sub(item.intended_ns()));
+            }
+            take(&taker, thread, item);
+            count(&thread.counters.stolen, 1);
+            count(&thread.counters.operations, 1);
+            found = own.pop();
+        }
+    }
+}
+
 pub fn thieves<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
+    contest::<D>(parameters, extent, [true, true])
+}
+
+pub fn latency<D: Deque>(parameters: &Parameters, extent: &Extent) -> Outcome {
+    contest::<D>(parameters, extent, [false, true])
+}
+
+/// By a schedule, if there is a rate.
+fn contest<D: Deque>(parameters: &Parameters, extent: &Extent, counts: [bool; 2]) -> Outcome {
+    let (start, rate_hz) = (Instant::now(), parameters.rate_hz);
     let threads = 1 + parameters.threads;
     let items = Items::new(POOLS, threads);
     let deque = D::new(parameters.capacity);
     let stealer = deque.stealer();
     let deque = Mutex::new(deque); // locked by the owner once, for as long as it runs
-    let team =
-        Team { threads, leaders: 1, counts: [true, true], pinned: parameters.pinned, work_ns: parameters.work_ns };
-    let figures = team.run(extent, |thread| {
-        if thread.is_leader {
-            own(&*deque.lock().unwrap(), &items, thread);
-        } else {
-            steal::<D>(&stealer, &items, parameters, thread);
-        }
+    let team = Team {
+        threads,
+        leaders: 1,
+        counts,
+        pinned: parameters.pinned,
+        work_ns: parameters.work_ns,
+    };
+    let figures = team.run(extent, |thread| match (thread.is_leader, rate_hz > 0) {
+        (true, false) => own(&*deque.lock().unwrap(), &items, thread),
+        (true, true) => own_on_time(&*deque.lock().unwrap(), &items, rate_hz, start, thread),
+        (false, false) => steal::<D>(&stealer, &items, parameters, thread),
+        (false, true) => steal_on_time::<D>(&stealer, &items, parameters, start, thread),
     })?;
     let deque = deque.into_inner().unwrap();
     drain(&deque, &items, figures.all_operations)?;
@@ -399,8 +507,20 @@ mod tests {
     }
 
     fn failure_of(run: fn(&Parameters, &Extent) -> Outcome) -> Option<Failure> {
-        let plain = Parameters { threads: 2, batch: 1, depth: 64, ..Default::default() };
-        run(&plain, &Extent { window: Duration::from_millis(50), operations: 0 }).err()
+        let plain = Parameters {
+            threads: 2,
+            batch: 1,
+            depth: 64,
+            ..Default::default()
+        };
+        run(
+            &plain,
+            &Extent {
+                window: Duration::from_millis(50),
+                operations: 0,
+            },
+        )
+        .err()
     }
 
     #[test]
@@ -429,9 +549,15 @@ mod tests {
 
     #[test]
     fn lost_items_are_found() {
-        assert_eq!(failure_of(thieves::<Broken<STEAL_LOSES>>), Some("an item was lost"));
+        assert_eq!(
+            failure_of(thieves::<Broken<STEAL_LOSES>>),
+            Some("an item was lost")
+        );
         let found = failure_of(theft::<Broken<STEAL_LOSES>>);
-        assert_eq!(found, Some("another number of items came out than was pushed"));
+        assert_eq!(
+            found,
+            Some("another number of items came out than was pushed")
+        );
     }
 
     #[test]

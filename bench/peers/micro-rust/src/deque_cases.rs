@@ -17,13 +17,31 @@ pub fn of<D: Deque>() -> Vec<Case> {
 
 fn case<D: Deque>(shape: String, run: Run, parameters: Parameters) -> Case {
     let capacity = parameters.capacity.max(CAPACITY_DEFAULT);
-    Case::new("deque", D::NAME, shape, run, Parameters { capacity, ..parameters })
+    Case::new(
+        "deque",
+        D::NAME,
+        shape,
+        run,
+        Parameters {
+            capacity,
+            ..parameters
+        },
+    )
 }
 
 fn alone<D: Deque>() -> Vec<Case> {
     let owner = |depth| {
-        let parameters = Parameters { depth, capacity: depth, ..Default::default() };
-        case::<D>(format!("owner/depth:{depth}"), deque::owner::<D>, parameters).core(depth == 64)
+        let parameters = Parameters {
+            depth,
+            capacity: depth,
+            ..Default::default()
+        };
+        case::<D>(
+            format!("owner/depth:{depth}"),
+            deque::owner::<D>,
+            parameters,
+        )
+        .core(depth == 64)
     };
     let plain = |shape: &str, run| case::<D>(shape.into(), run, Parameters::default());
     let mut cases: Vec<_> = [1, 64, 1024].into_iter().map(owner).collect();
@@ -33,30 +51,80 @@ fn alone<D: Deque>() -> Vec<Case> {
         cases.push(plain("growth/1", deque::growth::<D>));
     }
     let theft = |batch| {
-        let parameters = Parameters { batch, ..Default::default() };
-        case::<D>(format!("theft/batch:{batch}"), deque::theft::<D>, parameters)
+        let parameters = Parameters {
+            batch,
+            ..Default::default()
+        };
+        case::<D>(
+            format!("theft/batch:{batch}"),
+            deque::theft::<D>,
+            parameters,
+        )
     };
     cases.extend([1, 32].map(theft));
     cases
 }
 
 fn thieves<D: Deque>(thieves: usize, what: String, parameters: Parameters) -> Case {
-    case::<D>(format!("thieves/{thieves}/{what}"), deque::thieves::<D>, Parameters { threads: thieves, ..parameters })
+    case::<D>(
+        format!("thieves/{thieves}/{what}"),
+        deque::thieves::<D>,
+        Parameters {
+            threads: thieves,
+            ..parameters
+        },
+    )
 }
 
 /// Few thieves have every grain on whatever machine; beyond, grains between crowded threads say little.
 fn grains<D: Deque>(n: usize, processors: usize) -> Vec<Case> {
     let grain = |work_ns: u64| {
-        let parameters = Parameters { batch: STEAL_BATCH, work_ns, ..Default::default() };
+        let parameters = Parameters {
+            batch: STEAL_BATCH,
+            work_ns,
+            ..Default::default()
+        };
         let core = (n == 1 || n == FEW) && work_ns < 500;
-        thieves::<D>(n, format!("grain:{work_ns}"), parameters).scaled(n + 1).core(core)
+        thieves::<D>(n, format!("grain:{work_ns}"), parameters)
+            .scaled(n + 1)
+            .core(core)
     };
     let exists = |&work_ns: &u64| work_ns == 0 || n <= FEW || n < processors;
     [0, 50, 500].into_iter().filter(exists).map(grain).collect()
 }
 
 fn variations<D: Deque>(n: usize) -> Vec<Case> {
-    let steal = |batch| thieves::<D>(n, format!("steal:{batch}"), Parameters { batch, ..Default::default() });
-    let pinned = Parameters { batch: STEAL_BATCH, pinned: true, ..Default::default() };
-    [1, 8, 128].into_iter().map(steal).chain([thieves::<D>(n, "pinned".into(), pinned)]).collect()
+    let steal = |batch| {
+        thieves::<D>(
+            n,
+            format!("steal:{batch}"),
+            Parameters {
+                batch,
+                ..Default::default()
+            },
+        )
+    };
+    let pinned = Parameters {
+        batch: STEAL_BATCH,
+        pinned: true,
+        ..Default::default()
+    };
+    let latency = |rate_hz| {
+        let parameters = Parameters {
+            threads: 1,
+            batch: STEAL_BATCH,
+            rate_hz,
+            ..Default::default()
+        };
+        case::<D>(
+            format!("latency/1/rate:{rate_hz}"),
+            deque::latency::<D>,
+            parameters,
+        )
+        .measures("p99 latency")
+    };
+    let mut cases: Vec<_> = [1, 8, 128].into_iter().map(steal).collect();
+    cases.push(thieves::<D>(n, "pinned".into(), pinned));
+    cases.extend([10_000, 100_000].map(latency));
+    cases
 }

@@ -4,7 +4,7 @@
 //! What could be held against the comparison:
 //! - The loops are written anew in Rust. They do the same, step for step, but another compiler made them (LLVM, with
 //!   fat LTO and panic = "abort"). Without the structure, `pairs/1` takes about 65 instructions an operation, ours
-//!   about 85.
+//!   about 85; `owner/depth:64` over a plain array 66 and ours 70, `owner/depth:1` 83 and ours 91.
 //! - The peers carry pointers as values and allocate what holds them; most of ours link nodes that the item brings
 //!   along. Nobody else touches an item here (item.rs), so only those that link it bring its cache line from thread to
 //!   thread; a runtime reads the task that came out, and pays for that line either way.
