@@ -52,6 +52,7 @@ static void threads_look_around(struct sy_runtime *runtime, struct thread_facts 
         facts[i] = (struct thread_facts){.arrived = &arrived, .all = workers};
         struct probe_call call = {.run = look_around, .argument = &facts[i]};
         CHECK_EQ(sy_spawn(runtime, &probe_call_type, &call, &joins[i]), 0);
+        support_counter_wait(&arrived, i + 1); /* in a batch, a deque might withhold the next one behind it */
     }
     for (unsigned i = 0; i < workers; i++) {
         struct sy_outcome outcome;
