@@ -58,6 +58,10 @@ expect() {
 for what in clean race; do
     expect $what suite_dq dq_chase_lev/growth_under_theft dq_
     expect $what suite_dq dq_chase_lev/exactly_once dq_
+    expect $what suite_dq dq_tokio_ring/exactly_once dq_
+    expect $what suite_dq dq_st3/exactly_once dq_
+    expect $what suite_dq dq_bwos/exactly_once dq_
+    expect $what suite_dq dq_split_asym/exactly_once dq_
     expect $what suite_gq gq_ck_fifo/exactly_once gq_runs.h
     expect $what suite_gq gq_wfcq/exactly_once gq_runs.h
     expect $what suite_gq gq_ms/exactly_once gq_ms.h
