@@ -19,6 +19,11 @@
  * barriers, so the searcher's last look sees the task. A plain seq_cst load in I1 would not do: the store that published
  * the task may still be in the store buffer.
  *
+ * Rejected: an asymmetric fence (asym.h), so that I1 costs a compiler barrier and I2 a membarrier(2). That is 13 µs and
+ * more with another thread running, as much as a wake-up or two, at each park, and loads that pass one task to and fro park
+ * at nearly each step. Skipping I1's barrier where the word says that nobody is idle is wrong: it is that load that it
+ * orders.
+ *
  * The tokens: each +1 of `searching` belongs to one worker, which knows it (worker->searching), and each +1 of `parked`
  * to one entry of the list, so the word can neither drift nor wrap.
  */
@@ -56,7 +61,7 @@ SY_INLINE bool idle_somebody(const struct idle *idle) {
     return au64_load_relaxed(&idle->word) != 0;
 }
 
-/* Whether a wake-up could be needed, without a barrier, for a publication by a seq_cst read-modify-write: see worker.h, N3. */
+/* Whether a wake-up could be needed, for a publication by a seq_cst read-modify-write: see worker_put.h, N3. */
 SY_INLINE bool idle_wants_wake_now(const struct idle *idle) {
     uint64_t word = au64_load_seq_cst(&idle->word);
     return word >= IDLE_PARKED && (uint32_t)word == 0;
