@@ -14,7 +14,7 @@
  *
  * Deques that withhold tasks from thieves (dq.h) would leave them behind one long poll, and workers idle that could run
  * them. So the owner offers half of the deque, by way of the global queue, whenever it has put a task there (or is about
- * to wake somebody, or was asked: worker_search.h) while somebody is idle and the global queue has not enough for all. What
+ * to wake somebody, or was asked: worker_search.h) while somebody is idle and the global queue has too few for all. What
  * is left behind a long poll then was put there while everybody was busy, or others found enough: the deque's own price.
  */
 #ifndef STEALYARD_EXECUTOR_WORKER_PUT_H
@@ -89,7 +89,7 @@ static __attribute__((noinline)) void offer_half(struct worker *worker, const st
 }
 
 /*
- * What a deque withholds, half of it, goes where others can take it, if somebody is idle and perhaps finds nothing there.
+ * What a deque withholds, half of it, goes where others can take it, if somebody is idle and may find nothing there.
  * As many tasks there as workers are enough for all. Fewer may be on their way out already: is_empty does not tell.
  */
 SY_INLINE void offer(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {

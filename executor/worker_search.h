@@ -28,7 +28,7 @@ SY_INLINE uint64_t worker_random(struct worker *worker) {
     return worker->random = x;
 }
 
-/* Lets the victim know that somebody would run what it withholds. relaxed: by A1's barriers, or the victim's next look. */
+/* Lets the victim know that somebody would run what it withholds. relaxed: A1's barriers, or its next look. */
 SY_INLINE void ask(struct worker *victim) {
     if (!au32_load_relaxed(&victim->asked)) {
         au32_store_relaxed(&victim->asked, 1);
@@ -134,7 +134,7 @@ static inline struct sy_task *search(struct worker *worker, const struct gq_ops 
 /*
  * By a worker on the list of the parked: whether there is anything that it could take (I2). Of deques that withhold,
  * only a try can tell: then `*task` is what it brought. A1: who finds nothing and sleeps has let each owner know behind
- * its barrier, and each owner that saw it looks behind one who is parked; an owner whose deque is not empty never sleeps.
+ * its barrier, and each owner that saw it looks behind one who is parked; an owner never sleeps over a deque with tasks.
  * So one of them wakes this worker, or another, at its next tick at the latest.
  */
 SY_INLINE bool park_last_look(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq,

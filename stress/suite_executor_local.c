@@ -1,7 +1,7 @@
 /* ctest-timeout: 200 */
 /*
- * What holds of every local deque under the runtime: what it has no room for goes to the global queue, and is counted; the
- * order in which it is popped is the order of its tasks; nothing that others could run waits behind a long poll for ever,
+ * What holds of every local deque under the runtime: what it has no room for goes to the global queue, and is counted;
+ * tasks run in the order in which it is popped; nothing that others could run waits behind a long poll for ever,
  * whatever it withholds; the end of the runtime finds what is inside.
  */
 #define _GNU_SOURCE

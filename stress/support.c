@@ -46,7 +46,7 @@ static unsigned workers_in_turn(unsigned number) {
     return number % 4 < 2 ? 2 : 4;
 }
 
-/* The first queue goes with every deque, at every number of workers with the first and at one of them in its turn else. */
+/* The first queue goes with every deque: the first at every number of workers, the others at one of them in its turn. */
 static void combos_of_first_queue(const struct sy_part *queue, const char *reactor) {
     struct sy_part deque;
     for (unsigned d = 0; sy_part_at(SY_LOCAL_DEQUE, d, &deque); d++) {
@@ -61,7 +61,7 @@ static void combos_of_first_queue(const struct sy_part *queue, const char *react
     }
 }
 
-/* A further one goes with one of them, which differs from queue to queue: the other number of workers of most deques. */
+/* A further one goes with one of them, which differs from queue to queue: for most the other number of workers. */
 static void combo_of_queue(unsigned number, const struct sy_part *queue, const char *reactor) {
     struct sy_part deque;
     unsigned deques = 0;

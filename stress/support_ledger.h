@@ -1,5 +1,5 @@
 /*
- * A ledger of many small tasks, which are embedded in it: how often each ran and was dropped, and in which order they ran.
+ * A ledger of many small tasks, which are embedded in it: how often each ran and was dropped, and in what order.
  * It outlives the runtime.
  */
 #ifndef STEALYARD_STRESS_SUPPORT_LEDGER_H
