@@ -6,9 +6,9 @@ micro-benchmarks and of runtime workloads with one worker: the difference betwee
 starting and ending are left out. The rest comes from the counting build of the micro-benchmarks (micro_counting):
 queues/atomics.h counts itself, a mutex taken counts as two read-modify-writes (what locking and unlocking one that is
 free takes with glibc), membarriers are calls of membarrier(2), and allocations those of malloc and its kin. Fences are
-fence_seq_cst; a seq_cst store is none of the figures here, though it costs as much. deque/theft counts what a thief does
-alone: one successful steal of one item or of up to 32, and those that said RETRY before it. What a peer does with atomics cannot be counted that way, nor what oneTBB
-takes from its own allocator: no figure stands there.
+fence_seq_cst; a seq_cst store is none of the figures here, though it costs as much. deque/theft counts what a thief
+does alone: one successful steal of one item or of up to 32, and those that said RETRY before it. What a peer does with
+atomics cannot be counted that way, nor what oneTBB takes from its own allocator: no figure stands there.
 
 Exit status: 0 done, 1 a program failed, 2 wrong usage or a program is missing.
 """
@@ -24,8 +24,9 @@ from pathlib import Path
 from callgrind import Refusal, instructions, per_operation, run
 
 ROOT = Path(__file__).resolve().parent.parent
-COUNTED = (r"^(reference/((plain_ring|fetch_add|cas_loop|malloc_free)/1|plain_stack/.*)$|queue/(pairs/1|burst/|empty/1)|"
-           r"deque/(owner|empty|growth|theft)|reactor/(pingpong/|bench/n:1000/a:100/w:1000/|timers/cancel/))")
+COUNTED = (r"^(reference/((plain_ring|fetch_add|cas_loop|malloc_free)/1|plain_stack/.*)$|"
+           r"queue/(pairs/1|burst/|empty/1)|deque/(owner|empty|growth|theft)|"
+           r"reactor/(pingpong/|bench/n:1000/a:100/w:1000/|timers/cancel/))")
 BY_CALLGRIND = (r"^(reference/(plain_ring/1|plain_stack/.*)$|queue/(pairs/1|burst/64|empty/1)/|"
                 r"deque/(owner/depth:(1|64)|theft/batch:(1|32))/|"
                 r"reactor/(pingpong/tcp|bench/n:1000/a:100/w:1000)/)")

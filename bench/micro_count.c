@@ -1,7 +1,7 @@
 /*
- * The counting build's counts beyond those of atomics.h: mutexes, membarrier(2) and allocations, by definitions of the C
- * library's functions that come before its own. The C library's internal locks are not seen; the allocator's own work neither.
- * glibc's internal names are used: micro.cmake leaves this build out elsewhere.
+ * The counting build's counts beyond those of atomics.h: mutexes, membarrier(2) and allocations, by definitions of the
+ * C library's functions that come before its own. The C library's internal locks are not seen; the allocator's own work
+ * neither. glibc's internal names are used: micro.cmake leaves this build out elsewhere.
  */
 #define _GNU_SOURCE
 #include "bench/micro_count.h"

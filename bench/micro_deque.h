@@ -1,12 +1,12 @@
 /*
  * What is timed of a deque: the owner alone at several depths, growing, or polling in vain; an owner with thieves; and
- * one theft after another with nobody in its way. The loops are written once over an ops struct that is known where they
- * are stamped out, as in micro_queue.h.
+ * one theft after another with nobody in its way. The loops are written once over an ops struct that is known where
+ * they are stamped out, as in micro_queue.h.
  *
- * An operation is an item that came out, by whomever; of the empty polls, a poll; of the thefts, a theft. The owner with
- * thieves pushes bursts and pops half of each; a thief takes up to half of what there is into a deque of its own and
- * empties that, as a worker of the executor does. An owner who finds the deque full pops on; the executor would move
- * half of it into the global queue, which is none of the deque's cost.
+ * An operation is an item that came out, by whomever; of the empty polls, a poll; of the thefts, a theft. The owner
+ * with thieves pushes bursts and pops half of each; a thief takes up to half of what there is into a deque of its own
+ * and empties that, as a worker of the executor does. An owner who finds the deque full pops on; the executor would
+ * move half of it into the global queue, which is none of the deque's cost.
  */
 #ifndef STEALYARD_BENCH_MICRO_DEQUE_H
 #define STEALYARD_BENCH_MICRO_DEQUE_H
@@ -159,7 +159,7 @@ SY_INLINE void micro_deque_empty_steal_round(const struct dq_ops *dq, struct mic
 
 /* ---- owner and thief in one thread ---- */
 
-/* Of so many pushed so many are stolen. A deque that withholds items may want its owner to go on before it gives any. */
+/* So many of so many pushed are stolen. A deque that withholds items may want its owner to go on before giving any. */
 enum { MICRO_DEQUE_PUSHED = 64, MICRO_DEQUE_STOLEN = 32, MICRO_DEQUE_TURNS = 64 };
 
 /* steal, not inlined: callgrind counts by function. */
@@ -267,8 +267,8 @@ SY_INLINE void micro_deque_thieve(const struct dq_ops *dq, struct micro_deque *d
 }
 
 /*
- * By a schedule. The owner pushes one item at each time, late ones at once, and takes none back: it stays in a long task.
- * The latency is from the intended push to the start by a thief, right after the theft or out of his own deque.
+ * By a schedule. The owner pushes one item at each time, late ones at once, and takes none back: it stays in a long
+ * task. The latency is from the intended push to the start by a thief, right after the theft or out of his own deque.
  */
 SY_INLINE void micro_deque_own_on_time(const struct dq_ops *dq, struct micro_deque *d, struct micro_thread *self) {
     uint64_t interval_ns = 1000000000u / d->parameters->rate_hz;

@@ -8,9 +8,9 @@
  *
  * Time. A case of one thread is called for one round of work after another and is timed from the first call's start to
  * the last one's end; the clock is read once a round. The threads of a case of several warm up together, then the
- * driver reads the clock and every thread's counts, sleeps, and reads both again: the figures are of the window between,
- * in which all threads run, and no thread reads a clock for them. What the threads do before and after the window is
- * checked, but not counted.
+ * driver reads the clock and every thread's counts, sleeps, and reads both again: the figures are of the window
+ * between, in which all threads run, and no thread reads a clock for them. What the threads do before and after the
+ * window is checked, but not counted.
  *
  * micro_main.cc hands the cases to Google Benchmark. The cases are made at run time, for they depend on how many
  * processors there are; micro_list.h lists who makes them.
@@ -104,7 +104,7 @@ const struct micro_case *micro_case_at(size_t index);
 /* Processors that this process may run on. */
 unsigned micro_processors(void);
 
-/* The next rung above `n` of the thread counts to measure: powers of two, the processors, and last `most`; 0 past it. */
+/* The next rung above `n` of the thread counts to measure: powers of 2, the processors, and last `most`; 0 past it. */
 unsigned micro_next_rung(unsigned n, unsigned most);
 
 /* ---- threads ---- */

@@ -13,8 +13,8 @@ extern "C" {
 uint64_t micro_spin_turns(uint64_t ns);
 
 /*
- * Spins half to one and a half of `turns`, more than 0, at random, so that threads do not fall into step. A chain of dependent
- * multiplications: no memory, no clock (reading one takes as long as the shortest work there is).
+ * Spins half to one and a half of `turns`, more than 0, at random, so that threads do not fall into step. A chain of
+ * dependent multiplications: no memory, no clock (reading one takes as long as the shortest work there is).
  */
 void micro_spin(uint64_t turns, uint64_t *random);
 

@@ -19,7 +19,7 @@
  *
  * Test builds, chosen with -D and never part of a release:
  *   SY_ATOMICS_YIELD    a random delay before some accesses, so that rare interleavings become common
- *   SY_ATOMICS_STEP     calls the program's atomics_step() before each access, where other operations may be put between
+ *   SY_ATOMICS_STEP     calls the program's atomics_step() before each access, where other operations may come between
  *   SY_ATOMICS_COUNT    counts loads, stores, read-modify-writes and fences per thread (struct atomics_count)
  *   SY_ATOMICS_WEAKEN   every order becomes relaxed: a suite that claims to see wrong orders must fail in this build
  */

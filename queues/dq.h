@@ -1,28 +1,28 @@
 /*
  * The contract of a work-stealing deque: one worker's local queue. Items are nodes embedded in the caller's structs.
  *
- * | operation   | who                                  | meaning                                                        |
- * |-------------|--------------------------------------|----------------------------------------------------------------|
- * | create      | one thread, before anything else     | 0, -EINVAL (capacity, block), -ENOMEM                          |
- * | destroy     | one thread, after everything else    | items still inside are forgotten, not freed                    |
- * | push        | the owner                            | DQ_OK, or DQ_FULL: a bounded deque is full, or there was no    |
- * |             |                                      | memory to grow; the item stays the caller's                    |
- * | pop         | the owner                            | DQ_OK and an item, or DQ_EMPTY                                 |
- * | take_oldest | the owner; NULL: see dq_take_oldest  | up to half of the items, at least one and at most `max`, the   |
- * |             |                                      | oldest, in their order; returns how many. 0: it is empty, or   |
- * |             |                                      | thieves were there first                                       |
- * | steal       | any thread that is registered with   | DQ_OK: `*out` is the oldest item, to be run; *moved items, up  |
- * |             | reclaim.h (the owner too, with no    | to half of the victim's and at most `max`, left it, all but    |
- * |             | thief deque)                         | `*out` for `thief` (the caller's own deque; NULL: only         |
- * |             |                                      | `*out`). DQ_EMPTY, or DQ_RETRY: lost a race to another taker,  |
- * |             |                                      | or to an owner who is in the middle of an operation; *moved: 0 |
- * | is_empty    | any thread                           | conservative towards "not empty" only for the owner; a hint    |
- * |             |                                      | to others unless a full barrier stands before it, then never   |
- * |             |                                      | "empty" after a push that is before the barrier in its order   |
- * | length      | any thread                           | a hint; exact for the owner while nobody steals                |
+ * | operation   | who                                | meaning                                                        |
+ * |-------------|------------------------------------|----------------------------------------------------------------|
+ * | create      | one thread, before anything else   | 0, -EINVAL (capacity, block), -ENOMEM                          |
+ * | destroy     | one thread, after everything else  | items still inside are forgotten, not freed                    |
+ * | push        | the owner                          | DQ_OK, or DQ_FULL: a bounded deque is full, or there was no    |
+ * |             |                                    | memory to grow; the item stays the caller's                    |
+ * | pop         | the owner                          | DQ_OK and an item, or DQ_EMPTY                                 |
+ * | take_oldest | the owner; NULL: dq_take_oldest    | up to half of the items, at least one and at most `max`, the   |
+ * |             |                                    | oldest, in their order; returns how many. 0: it is empty, or   |
+ * |             |                                    | thieves were there first                                       |
+ * | steal       | any thread that is registered with | DQ_OK: `*out` is the oldest item, to be run; *moved items, up  |
+ * |             | reclaim.h (the owner too, with no  | to half of the victim's and at most `max`, left it, all but    |
+ * |             | thief deque)                       | `*out` for `thief` (the caller's own deque; NULL: only         |
+ * |             |                                    | `*out`). DQ_EMPTY, or DQ_RETRY: lost a race to another taker,  |
+ * |             |                                    | or to an owner who is in the middle of an operation; *moved: 0 |
+ * | is_empty    | any thread                         | conservative towards "not empty" only for the owner; a hint    |
+ * |             |                                    | to others unless a full barrier stands before it, then never   |
+ * |             |                                    | "empty" after a push that is before the barrier in its order   |
+ * | length      | any thread                         | a hint; exact for the owner while nobody steals                |
  *
- * Each item comes out exactly once. A push happens before the pop, take or steal that takes its item. DQ_EMPTY says that
- * at some moment of the operation no item was inside, or that each was already on its way to somebody.
+ * Each item comes out exactly once. A push happens before the pop, take or steal that takes its item. DQ_EMPTY says
+ * that at some moment of the operation no item was inside, or that each was already on its way to somebody.
  *
  * A deque that `withholds` keeps some items from thieves until the owner's next operations: steal says DQ_RETRY as long
  * as all that is inside is kept so, and a thief that waits for it waits for the owner. If it keeps the oldest ones (its
@@ -45,9 +45,9 @@ struct reclaim; /* reclaim.h */
 
 struct dq_config {
     size_t capacity;         /* a power of two, at least 2; where a growing deque starts */
-    size_t block;            /* slots in a block, of deques made of blocks: 0 for the deque's choice, or a power of two */
+    size_t block;            /* slots in a block, of deques made of blocks: 0 for the deque's choice, or a power of 2 */
     struct reclaim *reclaim; /* who frees what a thief may still read; outlives the deque */
-    uint64_t first;          /* where counters begin, as far as they have the bits: 0, but in tests of their wraparound */
+    uint64_t first;          /* where counters begin, as far as they have bits: 0, but in tests of their wraparound */
 };
 
 struct dq_ops {

@@ -13,8 +13,8 @@ import plan
 # The workloads on which a part is varied first, because they use it most; the others follow in the list's order.
 STRONGEST = {"queue": ("spawn_many_remote_idle", "remote_spawn_4", "spawn_many_remote_busy1", "yield_many",
                        "spawn_many_remote_busy2", "cycle_many", "mixed", "churn_many", "transfer"),
-             "deque": ("fib", "skynet", "spawn_many_local", "yield_many", "chained_spawn", "uts_t1", "ping_pong", "echo",
-                       "nqueens", "bpc"),
+             "deque": ("fib", "skynet", "spawn_many_local", "yield_many", "chained_spawn", "uts_t1", "ping_pong",
+                       "echo", "nqueens", "bpc"),
              "reactor": ("echo", "mixed", "echo_64")}
 # Elsewhere a task seldom passes through a queue, or its deque is hardly ever robbed: where there are many of them they
 # are varied there only if that was asked for.

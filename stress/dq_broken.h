@@ -1,6 +1,6 @@
 /*
- * Faulty deques, each a good one that does one thing wrong now and then. The suites are built with this list in place of
- * dq_list.h, and test_dq_broken.sh expects each to be found out by the tests that it names. A fault may keep what it
+ * Faulty deques, each a good one that does one thing wrong now and then. The suites are built with this list in place
+ * of dq_list.h, and test_dq_broken.sh expects each to be found out by the tests that it names. A fault may keep what it
  * needs in globals: what deques share, one of them having it will do.
  */
 #ifndef STEALYARD_STRESS_DQ_BROKEN_H

@@ -86,7 +86,7 @@ static inline void record_look(struct record *r) {
     }
 }
 
-/* Returns how many. Of a FIFO deque they are what pops would have brought; of a LIFO one, what thieves would have got. */
+/* Returns how many. Of a FIFO deque they are what pops would have brought; of a LIFO one, what thieves would get. */
 static inline size_t record_take_oldest(struct record *r, size_t max) {
     struct sy_node *batch[RECORD_BATCH];
     uint64_t invoked = record_moment(r);

@@ -81,7 +81,7 @@ static inline size_t solo_take_oldest(struct solo *s, size_t max) {
     return n;
 }
 
-/* Where the oldest item that thieves get stands: behind those that are kept from them, of which a FIFO deque's are old. */
+/* Where the oldest item that thieves get stands: behind those kept from them, of which a FIFO deque's are old. */
 static inline size_t solo_place(const struct solo *s, size_t index) {
     size_t place = s->low;
     while (skips_kept(s->ops) && place + 1 < s->high && s->inside[place % s->limit] != index) {
@@ -127,8 +127,8 @@ static inline void solo_drain(struct solo *s) {
 }
 
 /*
- * `count` items in random operations of one thread on two deques, which steal from each other. `starve`, if not NULL, may
- * take away what memory there is, and give it back.
+ * `count` items in random operations of one thread on two deques, which steal from each other. `starve`, if not NULL,
+ * may take away what memory there is, and give it back.
  */
 static inline void run_solo(const struct dq_ops *ops, const struct dq_config *config, size_t count,
                             void (*starve)(uint64_t *random)) {

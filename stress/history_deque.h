@@ -3,9 +3,9 @@
  * between its invocation and its return, have been those of a deque?
  *
  * Source: Wing and Gong, Testing and Verifying Concurrent Objects, JPDC 1993: search for an order; Lowe, Testing for
- * Linearizability, CCPE 2017: no state twice. A state is how many operations of each thread have taken effect. That says
- * all, because one thread alone pushes: what is inside stands in the order of the pushes, whoever took the rest. So the
- * search is short, and complete. unit_history_deque compares its verdicts with those of one through every order.
+ * Linearizability, CCPE 2017: no state twice. A state is how many operations of each thread have taken effect. That
+ * says all, because one thread alone pushes: what is inside stands in the order of the pushes, whoever took the rest.
+ * So the search is short, and complete. unit_history_deque compares its verdicts with those of one through every order.
  *
  * A theft of several items counts as so many thefts, one after the other, between its invocation and its return: dq.h
  * promises no more.
@@ -129,7 +129,7 @@ static inline bool history_has_order(struct history_search *s, size_t left) {
     return found;
 }
 
-/* NULL, or what is wrong with it. Only threads[0] pushes; the values are below value_count, each pushed at most once. */
+/* NULL, or what is wrong with it. Only threads[0] pushes; values are below value_count, each pushed at most once. */
 static inline const char *history_check_deque(const struct history_thread *threads, size_t thread_count,
                                               size_t value_count, struct history_kind_of_deque kind) {
     struct history_search s = {.threads = threads, .thread_count = thread_count, .kind = kind};

@@ -24,8 +24,8 @@ static inline bool refuse_call(unsigned number, unsigned error) {
 }
 
 /*
- * Runs a body in a process of its own, for a filter cannot be taken off again. It returns false if the refusal cannot be
- * arranged, which skips the test.
+ * Runs a body in a process of its own, for a filter cannot be taken off again. It returns false if the refusal cannot
+ * be arranged, which skips the test.
  */
 static inline void refuse_in_child(bool (*body)(void *argument), void *argument) {
     pid_t child = fork();

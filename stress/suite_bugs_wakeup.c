@@ -280,7 +280,7 @@ static void brood_rounds(size_t combo, unsigned eggs, unsigned needed, unsigned 
     sy_runtime_destroy(runtime);
 }
 
-/* Tasks stayed in the local queue of a worker that did not come back to it. One may be in the LIFO slot, not the rest. */
+/* Tasks stayed in the local queue of a worker that did not return to it. One may be in the LIFO slot, not the rest. */
 static void bug_13_stuck_in_a_local_queue_async_executor_61(size_t combo) {
     brood_rounds(combo, 20, 19, 3);
 }

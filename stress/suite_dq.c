@@ -179,8 +179,8 @@ static void steal_into_the_robbed(size_t variant) {
 }
 
 /*
- * A pusher that looks for sleepers and a would-be sleeper that looks for items, full barriers on both sides; and one who
- * was told of the push before it looks.
+ * A pusher that looks for sleepers and a would-be sleeper that looks for items, full barriers on both sides; and one
+ * who was told of the push before it looks.
  */
 struct parking {
     const struct dq_ops *ops;

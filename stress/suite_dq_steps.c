@@ -32,7 +32,8 @@ static inline void steps_defer(struct reclaim *reclaim, struct reclaim_head *hea
 /*
  * Scripts: who does what, in turn. Thread 0 is the owner, its letters are p: push, P: push more than a bounded deque
  * holds, o: pop, O: pop all, t: take some of the oldest, l: look whether it is empty; of thieves s: steal one, h: up to
- * half, into a deque of its own, a: one by one until there is no more. Who is busy, because it has stalled, is left out.
+ * half, into a deque of its own, a: one by one until there is no more. Who is busy, because it has stalled, is left
+ * out.
  */
 static const char *const stalled[] = {"1s", "1h", "0p", "0o", "0t", "0l"};
 static const char *const meanwhile[] = {

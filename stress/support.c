@@ -46,7 +46,7 @@ static unsigned workers_in_turn(unsigned number) {
     return number % 4 < 2 ? 2 : 4;
 }
 
-/* The first queue goes with every deque: the first at every number of workers, the others at one of them in its turn. */
+/* The first queue goes with every deque: the first at every number of workers, the others at one of them in turn. */
 static void combos_of_first_queue(const struct sy_part *queue, const char *reactor) {
     struct sy_part deque;
     for (unsigned d = 0; sy_part_at(SY_LOCAL_DEQUE, d, &deque); d++) {

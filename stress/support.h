@@ -34,10 +34,10 @@ __attribute__((noreturn, format(printf, 3, 4))) void support_fatal(const char *f
 #define SUPPORT_REQUIRE(condition) ((condition) ? (void)0 : support_fatal(__FILE__, __LINE__, "%s", #condition))
 
 /*
- * One runtime to test. The default queue and deque with 1, 2 and 4 workers, and once dynamically; every other deque that
- * works here with the default queue, and every other queue with a deque, each at a number of workers in its turn: all
- * pairs would take ten times as long, and queues and deques know nothing of each other (the stress program does take
- * all pairs). All with every reactor.
+ * One runtime to test. The default queue and deque with 1, 2 and 4 workers, and once dynamically; every other deque
+ * that works here with the default queue, and every other queue with a deque, each at a number of workers in its turn:
+ * all pairs would take ten times as long, and queues and deques know nothing of each other (the stress program does
+ * take all pairs). All with every reactor.
  */
 struct support_combo {
     const char *global_queue;

@@ -18,7 +18,8 @@ found suite_dq_wrap wraps/alone wraps/full_at_the_border wraps/robbed
 found suite_dq_history hasty/never_empty lies/never_empty
 found suite_dq_history reorders/recorded_history lies/recorded_history hasty/recorded_history early/recorded_history
 found suite_dq_steps waits/one_stalls races/one_stalls tardy/one_stalls pairs/one_stalls gives_up/one_stalls
-found suite_dq_steps waits/several_stall races/several_stall tardy/several_stall pairs/several_stall gives_up/several_stall
+found suite_dq_steps waits/several_stall races/several_stall tardy/several_stall pairs/several_stall
+found suite_dq_steps gives_up/several_stall
 found suite_dq_memory leaks/destroyed_with_items_left spills/created_without_memory
 found suite_dq_memory hoards/steady_state hoards/bounded_by_what_was_inside
 found suite_dq_memory starves/pushed_without_memory starves/starved_now_and_then

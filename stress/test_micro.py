@@ -198,8 +198,8 @@ class Faults(unittest.TestCase):
         self.expect("haunted", ["empty/1"], "is not empty")
 
     def test_deques(self):
-        self.expect("dq_loses", ["owner/depth:1", "owner/depth:64", "thieves/1/grain:0", "latency/1/rate:100000"], "lost",
-                    "deque")
+        lost = ["owner/depth:1", "owner/depth:64", "thieves/1/grain:0", "latency/1/rate:100000"]
+        self.expect("dq_loses", lost, "lost", "deque")
         self.expect("dq_doubles", ["thieves/1/grain:0", "thieves/1/steal:1", "latency/1/rate:100000"], "twice", "deque")
         self.expect("dq_reorders", ["owner/depth:64"], "another order", "deque")
         self.expect("dq_loses", ["theft/batch:1", "theft/batch:32"], "another number of items", "deque")

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Does queues/README.md tell of every global queue and every deque, in the order of the lists, and of its bound and order
-# as its ops do?
+# Does queues/README.md tell of every global queue and every deque, in the order of the lists, and of its bound and
+# order as its ops do?
 # ctest-plain-only: yes
 # shellcheck disable=SC2016
 set -u

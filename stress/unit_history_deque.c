@@ -1,6 +1,6 @@
 /*
- * The judge of histories of deques: right ones pass, wrong ones do not, and of small random ones it thinks what a search
- * through every order finds, that remembers nothing and moves real items.
+ * The judge of histories of deques: right ones pass, wrong ones do not, and of small random ones it thinks what a
+ * search through every order finds, that remembers nothing and moves real items.
  */
 #define _GNU_SOURCE
 #include "stress/check.h"

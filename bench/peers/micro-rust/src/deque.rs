@@ -1,8 +1,8 @@
 //! What is timed of a deque: the loops of bench/micro_deque.h.
 //!
-//! An operation is an item that came out, by whomever; of the empty polls, a poll; of the thefts, a theft. The owner with
-//! thieves pushes bursts and pops half of each; a thief takes up to half of what there is into a deque of its own and
-//! empties that.
+//! An operation is an item that came out, by whomever; of the empty polls, a poll; of the thefts, a theft. The owner
+//! with thieves pushes bursts and pops half of each; a thief takes up to half of what there is into a deque of its own
+//! and empties that.
 
 use crate::case::Parameters;
 use crate::driver::{count, run_alone, Extent, Failure, Outcome, Team, Thread};
