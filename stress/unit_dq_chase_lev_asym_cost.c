@@ -9,10 +9,7 @@
 #include "stress/dq_chase_lev_asym_hand.h"
 
 #if defined(ASYM_MEMBARRIER)
-#include <linux/filter.h>
-#include <linux/seccomp.h>
-#include <sys/prctl.h>
-#include <sys/wait.h>
+#include "stress/refuse.h"
 #endif
 
 static void expect_cost(const struct atomics_count *before, uint64_t rmws, uint64_t fences) {
@@ -111,23 +108,12 @@ static void costs_are_as_told(size_t variant) {
 /* ---- the kernel refuses ---- */
 
 #if defined(ASYM_MEMBARRIER)
-/* From here on this process is refused membarrier(2); false: it cannot be arranged. */
-static bool refuse_membarrier(void) {
-    struct sock_filter code[] = {
-        BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
-        BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, __NR_membarrier, 0, 1),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ERRNO | EPERM),
-        BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW),
-    };
-    struct sock_fprog program = {.len = sizeof code / sizeof *code, .filter = code};
-    return prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 && prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program) == 0;
-}
-
 /* No thief goes by a word that needs the fence until the owner makes its own. */
-static void refused_later(void) {
+static bool refused_later(void *unused) {
+    (void)unused;
     push(0, 8);
-    if (!light() || !refuse_membarrier()) {
-        _exit(77);
+    if (!refuse_call(SYS_membarrier, EPERM)) {
+        return false;
     }
     expect_stolen(0); /* by the owner's word */
     CHECK_EQ(steal_status(), DQ_RETRY);
@@ -144,11 +130,13 @@ static void refused_later(void) {
     expect_cost(&before, 1, 2); /* the first of them renews the word */
     expect_stolen(4);
     CHECK_EQ(steal_status(), DQ_EMPTY);
+    return true;
 }
 
-static void refused_from_the_start(void) {
-    if (!refuse_membarrier()) {
-        _exit(77);
+static bool refused_from_the_start(void *unused) {
+    (void)unused;
+    if (!refuse_call(SYS_membarrier, EPERM)) {
+        return false;
     }
     dq_chase_lev_asym_destroy(deque);
     deque = make();
@@ -162,34 +150,23 @@ static void refused_from_the_start(void) {
     expect_stolen(4);
     expect_stolen(5);
     expect_stolen(6);
-}
-
-/* In a process of its own: a filter cannot be taken off again. */
-static void run_refused(void (*refused)(void)) {
-    begin();
-    pid_t child = fork();
-    CHECK(child >= 0);
-    if (child == 0) {
-        refused();
-        _exit(0);
-    }
-    int status;
-    CHECK_EQ(waitpid(child, &status, 0), child);
-    CHECK(WIFEXITED(status) && (WEXITSTATUS(status) == 0 || WEXITSTATUS(status) == 77));
-    if (WEXITSTATUS(status) == 77) {
-        check_skip("membarrier(2) is refused already, or no filter can be set");
-    }
-    end();
+    return true;
 }
 
 static void a_fence_that_is_refused_later(size_t variant) {
     (void)variant;
-    run_refused(refused_later);
+    begin();
+    if (costs_can_be_told()) {
+        refuse_in_child(refused_later, NULL);
+    }
+    end();
 }
 
 static void a_fence_that_is_refused_from_the_start(size_t variant) {
     (void)variant;
-    run_refused(refused_from_the_start);
+    begin();
+    refuse_in_child(refused_from_the_start, NULL);
+    end();
 }
 #endif
 
