@@ -1,6 +1,6 @@
 /*
- * The blocking pool: threads of its own, at most blocking_threads, for jobs that block. A lock and a condition variable:
- * its jobs take microseconds at least.
+ * The blocking pool: threads of its own, at most blocking_threads, for jobs that block. A lock and a condition
+ * variable: its jobs take microseconds at least.
  *
  * Threads end by themselves after blocking_keep_alive_ns without a job. One that ends puts itself on `ended`; whoever
  * starts a thread or shuts down joins it there, so no thread is ever detached.

@@ -6,10 +6,10 @@
  *
  * Who attends the reactor. A worker that wakes up in the reactor with tasks to run leaves it, and its first task may be
  * a long one. Waking a parked worker each time to take over would cost a wake-up for each batch of events; not waking
- * one would leave input and output dead for as long as the task runs. So one of the parked workers, the sentinel, sleeps
- * with a time limit (handoff_ns): when it wakes and finds the reactor unattended, it takes over. While events keep
- * coming and are attended it costs one wake-up per handoff_ns, of itself; when the reactor was blocked in for the whole
- * time the sentinel goes to sleep without limit, so an idle runtime uses no processor time. The rule, kept by
+ * one would leave input and output dead for as long as the task runs. So one of the parked workers, the sentinel,
+ * sleeps with a time limit (handoff_ns): when it wakes and finds the reactor unattended, it takes over. While events
+ * keep coming and are attended it costs one wake-up per handoff_ns, of itself; when the reactor was blocked in for the
+ * whole time the sentinel goes to sleep without limit, so an idle runtime uses no processor time. The rule, kept by
  * park.h's `attend`: if a worker is parked then
  *   - somebody blocks in the reactor, or
  *   - there is a sentinel, or

@@ -75,7 +75,7 @@ bool event_wait(struct event *event, int64_t timeout_ns) {
     for (;;) {
         uint32_t found = EVENT_EMPTY;
         if (!au32_cas_acq_rel(&event->state, &found, EVENT_SLEEPING)) { /* E2 */
-            au32_exchange_acq_rel(&event->state, EVENT_EMPTY); /* E3: set already, perhaps again since: see all setters */
+            au32_exchange_acq_rel(&event->state, EVENT_EMPTY); /* E3: set, perhaps again since: see all setters */
             return true;
         }
         event_sleep(event, timeout_ns);

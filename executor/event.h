@@ -31,7 +31,7 @@ void event_destroy(struct event *event);
 /* Sleeps until the event is set, or for timeout_ns (negative: no limit). True: it was set, and is reset now. */
 bool event_wait(struct event *event, int64_t timeout_ns);
 
-/* Sets the event. Returns the state before: EVENT_POLLING asks the caller to wake the reactor in which the waiter is. */
+/* Sets the event. Returns the state before: EVENT_POLLING asks the caller to wake the reactor where the waiter is. */
 uint32_t event_set(struct event *event);
 
 /* For a waiter that waits in the reactor: false, and the event is reset, if it was set already. */

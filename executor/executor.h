@@ -145,7 +145,7 @@ struct sy_runtime_metrics {
 
 void sy_runtime_metrics(const struct sy_runtime *runtime, struct sy_runtime_metrics *out);
 
-/* What there is to choose from. The fields are as in gq.h, dq.h and reactor.h, and "" or false where they do not apply. */
+/* What there is to choose from. The fields are as in gq.h, dq.h and reactor.h; "" or false where they do not apply. */
 enum sy_part_kind { SY_GLOBAL_QUEUE, SY_LOCAL_DEQUE, SY_REACTOR };
 
 struct sy_part {

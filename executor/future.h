@@ -31,7 +31,7 @@ enum sy_poll { SY_PENDING, SY_READY };
 struct sy_context {
     struct sy_waker waker;
     struct sy_runtime *runtime; /* the one that polls, or that was given to sy_block_on */
-    struct sy_task *task;       /* the task that is polled, NULL in sy_block_on and where `waker` is not the task's own */
+    struct sy_task *task;       /* that is polled; NULL in sy_block_on and where `waker` is not the task's own */
     unsigned budget;            /* operations that may still succeed at once in this poll; see sy_context_budget */
     bool yielded;               /* set by sy_yield_now */
 };

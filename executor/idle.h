@@ -16,13 +16,13 @@
  * By the barriers, of I1 and I2 at least one sees the other: either the producer sees the worker as parked (and, if
  * nobody searches, wakes one), or the worker sees the task and does not sleep. If the producer relied on a searcher
  * (searching > 0) then that searcher's leaving, by I2 or I3, comes after the producer's load in the order of the
- * barriers, so the searcher's last look sees the task. A plain seq_cst load in I1 would not do: the store that published
- * the task may still be in the store buffer.
+ * barriers, so the searcher's last look sees the task. A plain seq_cst load in I1 would not do: the store that
+ * published the task may still be in the store buffer.
  *
  * Rejected: an asymmetric fence (asym.h), so that I1 costs a compiler barrier and I2 a membarrier(2). That is 13 µs and
- * more with another thread running, as much as a wake-up or two, at each park, and loads that pass one task to and fro park
- * at nearly each step. Skipping I1's barrier where the word says that nobody is idle is wrong: it is that load that it
- * orders.
+ * more with another thread running, as much as a wake-up or two, at each park, and loads that pass one task to and fro
+ * park at nearly each step. Skipping I1's barrier where the word says that nobody is idle is wrong: it is that load
+ * that it orders.
  *
  * The tokens: each +1 of `searching` belongs to one worker, which knows it (worker->searching), and each +1 of `parked`
  * to one entry of the list, so the word can neither drift nor wrap.
@@ -41,8 +41,7 @@
 struct idle {
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 word; /* read by every producer, written on parking and searching only */
     SY_ALIGNAS(SY_CACHE_LINE) pthread_mutex_t lock;
-    uint32_t
-        *parked; /* a stack: the last to park is warmest and goes first; who waits in the reactor is at the bottom */
+    uint32_t *parked; /* a stack: the last to park is warmest and goes first; who waits in the reactor is lowest */
     uint32_t count;
     uint32_t searching_max;
 };
@@ -83,8 +82,8 @@ bool idle_stop_searching(struct idle *idle);
 void idle_park(struct idle *idle, uint32_t worker, bool searching, bool bottom);
 
 /*
- * The worker, awake for another reason than idle_claim, takes itself off. `searching` gives it a token in the same step.
- * False: idle_claim was first; the worker counts as searching.
+ * The worker, awake for another reason than idle_claim, takes itself off. `searching` gives it a token in the same
+ * step. False: idle_claim was first; the worker counts as searching.
  */
 bool idle_unpark(struct idle *idle, uint32_t worker, bool searching);
 

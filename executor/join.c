@@ -75,6 +75,6 @@ int sy_join_wait(struct sy_join *join, struct sy_outcome *outcome) {
         return 0;
     }
     struct join_wait wait = {join, outcome};
-    /* The runtime of a task that was complete may be gone; that of one that was not cannot end without completing it. */
+    /* The runtime of a task that was complete may be gone; of one that was not it cannot end without completing it. */
     return sy_block_on(join->task->runtime, &type, &wait);
 }

@@ -1,7 +1,8 @@
 /*
- * Join sets. Each task of a set carries an entry behind its future, in the same allocation. When the task completes, its
- * runner pushes the entry on the set's stack of the finished, together with the task's life reference, and wakes the set's
- * owner; the owner takes the whole stack and turns it round, so outcomes come in the order in which the tasks ended.
+ * Join sets. Each task of a set carries an entry behind its future, in the same allocation. When the task completes,
+ * its runner pushes the entry on the set's stack of the finished, together with the task's life reference, and wakes
+ * the set's owner; the owner takes the whole stack and turns it round, so outcomes come in the order in which the tasks
+ * ended.
  *
  *   J1 push: cas release on `finished`       the entry and the task's output are seen by the taker, with J2
  *   J2 take: exchange acquire on `finished`  takes the whole stack, so there is no ABA

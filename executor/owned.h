@@ -57,8 +57,8 @@ void owned_remove(struct owned *owned, struct owned_list *own, struct sy_task *t
 void owned_remove_outside(struct owned *owned, struct sy_task *task);
 
 /*
- * With the workers joined: whether slot `number` (from 1) is taken, and its task with a reference for the caller. A NULL
- * task: its last reference is gone and another thread is about to give the slot back.
+ * With the workers joined: whether slot `number` (from 1) is taken, and its task with a reference for the caller. A
+ * NULL task: its last reference is gone and another thread is about to give the slot back.
  */
 bool owned_at(struct owned *owned, uint32_t number, struct sy_task **task);
 uint32_t owned_slots(struct owned *owned);

@@ -3,8 +3,8 @@
  *
  * Wakes skipped because they are provably needless:
  *   - nobody is parked, or somebody searches (idle.h, I1 to I3);
- *   - the last searcher that found a task sees, after it left, that no queue holds another (I3; a runtime that wakes the
- *     next worker without looking pays for a wake-up at the end of every burst);
+ *   - the last searcher that found a task sees, after it left, that no queue holds another (I3; a runtime that wakes
+ *     the next worker without looking pays for a wake-up at the end of every burst);
  *   - a task in the LIFO slot, which no other worker could take;
  *   - tasks that the reactor brings: one decision after the whole batch instead of one for each;
  *   - the reactor's successor, while there is a sentinel.

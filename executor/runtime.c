@@ -5,11 +5,12 @@
  *   1. `closed` is set: spawns are refused from now on; those from outside that came before are waited for (task.c, G1)
  *   2. every worker is woken, leaves its loop after the poll that it is in, and is joined
  *   3. every queue is drained: its tasks' futures are dropped, their joiners see them cancelled
- *   4. every other task, one that waits for a wake-up, is found through owned.h and dropped as well. A task that somebody
- *      is about to queue (NOTIFIED and in no queue yet) is waited for, as are wakers that are still busy telling workers
- *      (PUSHERS). The tasks whose memory others hold lose their slots: nothing of theirs refers to the runtime any more
- *   5. the blocking pool is closed: jobs not begun are dropped, running ones waited for, threads joined. Last, because a
- *      job may wait for a task; and it may wait for a timer or a socket, so this thread attends the reactor meanwhile
+ *   4. every other task, one that waits for a wake-up, is found through owned.h and dropped as well. A task that
+ *      somebody is about to queue (NOTIFIED and in no queue yet) is waited for, as are wakers that are still busy
+ *      telling workers (PUSHERS). The tasks whose memory others hold lose their slots: nothing of theirs refers to the
+ *      runtime any more
+ *   5. the blocking pool is closed: jobs not begun are dropped, running ones waited for, threads joined. Last, because
+ *      a job may wait for a task; and it may wait for a timer or a socket, so this thread attends the reactor meanwhile
  *
  * The thread that shuts down may be another runtime's worker. It is offline (reclaim.h) meanwhile: what it waits for, a
  * poll, a job or another thread's shutdown, may wait for a grace period itself. What drops wake and spawn on it is put

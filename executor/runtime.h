@@ -163,8 +163,8 @@ void worker_count_busy(struct worker *worker);
 void worker_tune(struct worker *worker);
 
 /*
- * At a look at the reactor: sets when the next one is due. Ticks are counted because that is nearly free, but they may be
- * long: so as many as took CORE_LOOK_NS lately, at most the configured number.
+ * At a look at the reactor: sets when the next one is due. Ticks are counted because that is nearly free, but they may
+ * be long: so as many as took CORE_LOOK_NS lately, at most the configured number.
  */
 void worker_set_next_look(struct worker *worker);
 

@@ -62,8 +62,8 @@ int sy_spawn_embedded(struct sy_runtime *runtime, const struct sy_future_type *t
 
 /*
  * Runs `future` once on a thread of the blocking pool, where its poll may block; it must answer SY_READY, and its
- * context has no waker. A job that no thread has begun when it is aborted or the runtime shuts down is dropped; one that
- * is running is waited for. 0; -ENOMEM; -EAGAIN: no thread could be started and none exists; -ESHUTDOWN.
+ * context has no waker. A job that no thread has begun when it is aborted or the runtime shuts down is dropped; one
+ * that is running is waited for. 0; -ENOMEM; -EAGAIN: no thread could be started and none exists; -ESHUTDOWN.
  */
 int sy_spawn_blocking(struct sy_runtime *runtime, const struct sy_future_type *type, const void *future,
                       struct sy_join *join);
@@ -80,7 +80,7 @@ void sy_join_abort(struct sy_join *join);
 /* Whether the task has ended. */
 bool sy_join_is_finished(const struct sy_join *join);
 
-/* Gives the handle back (and with it the output). The task, if it still runs, goes on detached. An empty one is left alone. */
+/* Gives the handle back, with the output. The task, if it still runs, goes on detached. An empty one is left alone. */
 void sy_join_drop(struct sy_join *join);
 
 /*

@@ -9,8 +9,8 @@
  *                  sets COMPLETE finds the bit and owns the waker from then on
  *   CANCELLED      its end was asked for, or was its end
  *   PUSHERS        a count: threads that are no workers and are between waking the task and the end of their access to
- *                  the runtime. Each holds a reference. Shutdown waits for them, so that afterwards no waker of any task
- *                  touches the runtime, and wakers and handles may outlive it
+ *                  the runtime. Each holds a reference. Shutdown waits for them, so that afterwards no waker of any
+ *                  task touches the runtime, and wakers and handles may outlive it
  *
  * One reference, the "life" reference, belongs to the task itself until COMPLETE, so queues and wake-ups by reference
  * count nothing. Others: each waker, each join handle.
@@ -108,8 +108,8 @@ SY_INLINE enum state_after_poll state_end_pending(struct sy_task *task, bool yie
 }
 
 /*
- * RUNNING → COMPLETE, after the future was dropped. `flags` is TASK_CANCELLED, or 0: a future that was ready all the same
- * when its end was asked for was not cancelled. Returns the state before; the life reference
+ * RUNNING → COMPLETE, after the future was dropped. `flags` is TASK_CANCELLED, or 0: a future that was ready all the
+ * same when its end was asked for was not cancelled. Returns the state before; the life reference
  * is given back in the same step unless a joiner's waker is to be woken first (then the caller still holds it).
  * A returned count of one (with no JOIN_WAKER) means: it was the last, the caller frees.
  */
@@ -158,8 +158,8 @@ SY_INLINE bool state_wake_outside(struct sy_task *task) {
 }
 
 /*
- * Asks for the end. True: the task was idle, is NOTIFIED now, and the caller queues it for a runner to drop; `pusher` is
- * TASK_PUSHER for a thread that is no worker, which then owes a state_pushed.
+ * Asks for the end. True: the task was idle, is NOTIFIED now, and the caller queues it for a runner to drop; `pusher`
+ * is TASK_PUSHER for a thread that is no worker, which then owes a state_pushed.
  */
 SY_INLINE bool state_abort(struct sy_task *task, uint64_t pusher) {
     uint64_t s = au64_load_relaxed(&task->state);
@@ -179,7 +179,7 @@ SY_INLINE void state_pushed(struct sy_task *task) {
     au64_fetch_sub_acq_rel(&task->state, TASK_PUSHER);
 }
 
-/* For the end of the runtime, with the workers gone: idle → RUNNING. False: it is complete, or in a queue, or on its way. */
+/* For the end of the runtime, with no workers: idle → RUNNING. False: it is complete, or in a queue, or on its way. */
 SY_INLINE bool state_seize(struct sy_task *task) {
     uint64_t s = au64_load_acquire(&task->state);
     while (!(s & (TASK_COMPLETE | TASK_NOTIFIED | TASK_RUNNING))) {

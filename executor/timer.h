@@ -31,7 +31,7 @@ struct sy_sleep {
 void sy_sleep_init(struct sy_sleep *sleep, struct sy_runtime *runtime, uint64_t deadline_ns);
 void sy_sleep_init_after(struct sy_sleep *sleep, struct sy_runtime *runtime, uint64_t duration_ns);
 enum sy_poll sy_sleep_poll(struct sy_sleep *sleep, struct sy_context *cx);
-void sy_sleep_drop(struct sy_sleep *sleep); /* cancels; needed unless the sleep was ready or never polled; harmless then */
+void sy_sleep_drop(struct sy_sleep *sleep); /* cancels; needed unless it was ready or never polled; harmless then */
 
 /*
  * A timeout around another future, which stays the caller's memory. It drops the inner future exactly once: when it is

@@ -1,6 +1,6 @@
 /*
- * The timers of a runtime: an intrusive pairing heap (Fredman, Sedgewick, Sleator, Tarjan: The pairing heap, 1986) under
- * a lock, so that a sleep allocates nothing, starts in O(1) and is cancelled in O(log n) amortised.
+ * The timers of a runtime: an intrusive pairing heap (Fredman, Sedgewick, Sleator, Tarjan: The pairing heap, 1986)
+ * under a lock, so that a sleep allocates nothing, starts in O(1) and is cancelled in O(log n) amortised.
  *
  * Whoever is about to block in the reactor calls timers_begin_wait, which publishes how long it will sleep in the same
  * critical section in which it reads the earliest deadline; a sleep that starts later, under the same lock, sees either

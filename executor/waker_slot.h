@@ -5,8 +5,8 @@
  *
  *   W1 register: cas acquire 0 → REGISTERING. Pairs with W3's and W4's release: what a waker did before it woke is seen
  *      by a registrant that comes after, so the registrant's second look at its condition finds it.
- *   W2 register: cas acq_rel REGISTERING → 0 hands `waker` to W3. It fails if a wake came in between, which left its job
- *      to the registrant: the registrant takes the waker back and wakes it.
+ *   W2 register: cas acq_rel REGISTERING → 0 hands `waker` to W3. It fails if a wake came in between, which left its
+ *      job to the registrant: the registrant takes the waker back and wakes it.
  *   W3 wake: fetch_or acq_rel WAKING. Before W2: as above. After: sees the waker (W2's release).
  *   W4 wake: fetch_and release, gives the slot back.
  *

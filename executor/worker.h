@@ -8,15 +8,15 @@
  *
  * Fairness. Three things keep a task from starving, at the far end of a deque that is popped newest first or elsewhere:
  *   - what yields, was woken while it ran, or would exceed the LIFO slot's cap goes to the `deferred` stack, which is
- *     emptied into the deque when that and the global queue are empty, so that it comes after all that was there, in its
- *     own order. As long as a deque that is popped newest first holds only such `yielders`, they take turns with batches
- *     of the global queue;
+ *     emptied into the deque when that and the global queue are empty, so that it comes after all that was there, in
+ *     its own order. As long as a deque that is popped newest first holds only such `yielders`, they take turns with
+ *     batches of the global queue;
  *   - at every k-th tick the global queue, the oldest task of the own deque and the deferred ones take turns in coming
  *     first, whatever else goes on being ready;
  *   - thieves take the oldest.
  *
- * Cost of a task that is spawned, run once and freed on its worker, detached, with dq_chase_lev: no read-modify-write on
- * the task; two full barriers (the deque's pop, and the publication's in notify), none of them on a line that others
+ * Cost of a task that is spawned, run once and freed on its worker, detached, with dq_chase_lev: no read-modify-write
+ * on the task; two full barriers (the deque's pop, and the publication's in notify), none of them on a line that others
  * write; the lines touched are the task's, the deque's slot and bottom, and the worker's own.
  */
 #ifndef STEALYARD_EXECUTOR_WORKER_H
@@ -96,7 +96,7 @@ SY_INLINE void worker_loop(struct worker *worker, const struct gq_ops *gq, const
 
 /* ---- the end ---- */
 
-/* With the workers joined: a task that is in a queue of `worker` (may be NULL) or in the global one; NULL: there is none. */
+/* With the workers joined: a task that is in a queue of `worker` (may be NULL) or in the global one. NULL: none is. */
 SY_INLINE struct sy_task *take_any(struct sy_runtime *runtime, struct worker *worker, const struct gq_ops *gq,
                                    const struct dq_ops *dq) {
     struct sy_node *node = NULL;

@@ -2,10 +2,10 @@
  * Where tasks are put: a worker's deque, its deferred stack, the global queue and its overflow list. See worker.h for
  * who comes first.
  *
- * The deferred stack. N1 push, by the owner: cas seq_cst; hands the task over (release) and is I1's publication, ordered
- * before N3. N2 take, by anyone: exchange acquire, of the whole stack, so there is no ABA. N3, before a poll: seq_cst
- * load of the idle word, if something is deferred. N1 and N3 are in one order with the parking worker's I2, like a
- * barrier between them, and cost nothing beyond N1's read-modify-write.
+ * The deferred stack. N1 push, by the owner: cas seq_cst; hands the task over (release) and is I1's publication,
+ * ordered before N3. N2 take, by anyone: exchange acquire, of the whole stack, so there is no ABA. N3, before a poll:
+ * seq_cst load of the idle word, if something is deferred. N1 and N3 are in one order with the parking worker's I2,
+ * like a barrier between them, and cost nothing beyond N1's read-modify-write.
  *
  * Where a global queue refuses a push (it is bounded and full, or found no memory), the task goes to the overflow
  * list, a gq_mutex beside it. Order is kept within each of the two and not between them: once the queue has room
@@ -13,9 +13,10 @@
  * odd number each has one more in turn, so neither starves the other however small the batches are.
  *
  * Deques that withhold tasks from thieves (dq.h) would leave them behind one long poll, and workers idle that could run
- * them. So the owner offers half of the deque, by way of the global queue, whenever it has put a task there (or is about
- * to wake somebody, or was asked: worker_search.h) while somebody is idle and the global queue has too few for all. What
- * is left behind a long poll then was put there while everybody was busy, or others found enough: the deque's own price.
+ * them. So the owner offers half of the deque, by way of the global queue, whenever it has put a task there (or is
+ * about to wake somebody, or was asked: worker_search.h) while somebody is idle and the global queue has too few for
+ * all. What is left behind a long poll then was put there while everybody was busy, or others found enough: the deque's
+ * own price.
  */
 #ifndef STEALYARD_EXECUTOR_WORKER_PUT_H
 #define STEALYARD_EXECUTOR_WORKER_PUT_H

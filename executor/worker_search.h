@@ -134,8 +134,8 @@ static inline struct sy_task *search(struct worker *worker, const struct gq_ops 
 /*
  * By a worker on the list of the parked: whether there is anything that it could take (I2). Of deques that withhold,
  * only a try can tell: then `*task` is what it brought. A1: who finds nothing and sleeps has let each owner know behind
- * its barrier, and each owner that saw it looks behind one who is parked; an owner never sleeps over a deque with tasks.
- * So one of them wakes this worker, or another, at its next tick at the latest.
+ * its barrier, and each owner that saw it looks behind one who is parked; an owner never sleeps over a deque with
+ * tasks. So one of them wakes this worker, or another, at its next tick at the latest.
  */
 SY_INLINE bool park_last_look(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq,
                               struct sy_task **task) {

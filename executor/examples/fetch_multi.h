@@ -1,6 +1,6 @@
 /*
- * libcurl's multi interface on a runtime: libcurl says which descriptors and which time-out it waits for, and a task, the
- * driver, waits for them in libcurl's place, with sy_ready and sy_sleep.
+ * libcurl's multi interface on a runtime: libcurl says which descriptors and which time-out it waits for, and a task,
+ * the driver, waits for them in libcurl's place, with sy_ready and sy_sleep.
  *
  * A multi handle is not thread-safe, so a lock guards it. Everything under the lock is short: libcurl never blocks in
  * these calls.

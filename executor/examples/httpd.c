@@ -4,8 +4,8 @@
  *
  *     RECEIVE → PARSE → SEND → PARSE (more was received) or RECEIVE, or after the last answer DRAIN
  *
- * Requests are parsed as they come, so a connection needs no room for a whole one: it has 512 bytes of input and room for
- * a few answers. Answers to pipelined requests are sent together, as many as fit.
+ * Requests are parsed as they come, so a connection needs no room for a whole one: it has 512 bytes of input and room
+ * for a few answers. Answers to pipelined requests are sent together, as many as fit.
  *
  * A peer has --idle-ms for each of: beginning a request, sending the rest of it, taking the answers. The timer is
  * not moved at every request; when it fires it looks whether the deadline has moved meanwhile.

@@ -29,9 +29,10 @@ struct program {
 };
 
 /*
- * Reads the command line into `config` (which it initialises) and the program's own options. Operands may stand anywhere;
- * they are moved to argv[1…] and counted. --help is printed to stdout and ends the process with 0; whatever is wrong
- * (options, values, parts' names, operands where there are none) is told in a line on stderr, and it ends with 2.
+ * Reads the command line into `config` (which it initialises) and the program's own options. Operands may stand
+ * anywhere; they are moved to argv[1…] and counted. --help is printed to stdout and ends the process with 0; whatever
+ * is wrong (options, values, parts' names, operands where there are none) is told in a line on stderr, and it ends with
+ * 2.
  */
 int options_parse(const struct program *program, struct sy_config *config, int argc, char **argv);
 

@@ -2,7 +2,8 @@
  * What echo and httpd share: listening, accepting, and a graceful end on SIGTERM or SIGINT.
  *
  * The end, in order: 1 the listener is closed; 2 each connection is told, by an end of its input, to finish what it has
- * begun; 3 the server waits for the last one, for GRACE_NS at most or until a second signal; 4 the runtime drops the rest.
+ * begun; 3 the server waits for the last one, for GRACE_NS at most or until a second signal; 4 the runtime drops the
+ * rest.
  */
 #ifndef STEALYARD_EXAMPLES_SERVER_H
 #define STEALYARD_EXAMPLES_SERVER_H

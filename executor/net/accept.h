@@ -1,5 +1,6 @@
 /*
- * Accepting a connection, as a future. Memory and drop are as in io.h; a connection that came before the drop is closed.
+ * Accepting a connection, as a future. Memory and drop are as in io.h; a connection that came before the drop is
+ * closed.
  *
  * A connection that ended while it waited (-ECONNABORTED and other errors of the network that accept(2) passes on) is
  * skipped. When descriptors or memory run out, the operation pauses and tries again, 50 times a second, until there are

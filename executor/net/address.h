@@ -24,8 +24,8 @@ struct sy_address {
 /*
  * Reads "127.0.0.1:80", "[::1]:80" or "unix:/path". Numbers only: a name takes getaddrinfo(3), which blocks and so
  * belongs in sy_spawn_blocking. Port 0 lets the kernel choose one when listening.
- * 0; -EINVAL; -ENAMETOOLONG for a path that does not fit. On failure `message` (cut to `size` bytes; may be NULL with 0)
- * says in one line what is wrong and what would be right.
+ * 0; -EINVAL; -ENAMETOOLONG for a path that does not fit. On failure `message` (cut to `size` bytes; may be NULL with
+ * 0) says in one line what is wrong and what would be right.
  */
 int sy_address_parse(const char *text, struct sy_address *address, char *message, size_t size);
 

@@ -1,6 +1,6 @@
 /*
- * Internal to executor/net and executor/sync: what makes sy_STEM_poll and sy_STEM_drop, which take a struct sy_STEM, the
- * sy_STEM_type that takes any future. A macro because the calls differ in their types only.
+ * Internal to executor/net and executor/sync: what makes sy_STEM_poll and sy_STEM_drop, which take a struct sy_STEM,
+ * the sy_STEM_type that takes any future. A macro because the calls differ in their types only.
  */
 #ifndef STEALYARD_EXECUTOR_NET_FUTURE_TYPE_H
 #define STEALYARD_EXECUTOR_NET_FUTURE_TYPE_H

@@ -28,8 +28,8 @@ struct sy_oneshot {
 enum sy_oneshot_result { SY_ONESHOT_VALUE, SY_ONESHOT_CLOSED };
 
 /*
- * For memory of the caller's, which must last until the receiver is ready and sy_oneshot_send has returned. Its sides are
- * not dropped, only sent and polled.
+ * For memory of the caller's, which must last until the receiver is ready and sy_oneshot_send has returned. Its sides
+ * are not dropped, only sent and polled.
  */
 void sy_oneshot_init(struct sy_oneshot *channel);
 /* One allocation, freed when both sides are dropped. 0 or -ENOMEM. */
