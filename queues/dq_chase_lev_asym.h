@@ -188,6 +188,9 @@ SY_INLINE enum dq_status dq_chase_lev_asym_steal(struct dq *victim, struct dq *t
     struct dq_chase_lev_array *array = (struct dq_chase_lev_array *)aptr_load_acquire(&from->array); /* [T3] */
     struct dq_chase_lev_ring ring;
     dq_chase_lev_asym_view(&ring, array);
+    if (inside > ring.mask + 1) { /* top has moved since; room for so many would stay for nothing */
+        return DQ_RETRY;
+    }
     int64_t beside = dq_chase_lev_half_share(inside, max) - 1;
     int64_t n = 1 + (to && beside > 0 ? dq_chase_lev_asym_room(to, beside) : 0);
     status = dq_chase_lev_half_take(&from->ends, word, n, &ring, to ? &to->ends : NULL, out);

@@ -38,10 +38,12 @@
  * items are inside. That holds if top has not changed between the two loads; a thief that says DQ_EMPTY makes sure of
  * it [T6], for one that sleeps over 2^31 pushes between them could take a long deque for an empty one.
  *
- * ABA. A swap by an old word succeeds wrongly if since [T1] the epoch has come round, after 2^31 of them, and top
- * stands at the same index modulo 2^32. Between two epochs at one index the owner pushes and pops twice at least: at 10
- * ns for that the thief would have to be stopped for 20 s while nobody steals, and to go on at one epoch of 2^31. Not
- * excluded; not believed either.
+ * ABA. But for STOLEN the word is one number of 63 bits, the epoch above the index: an index that comes round raises
+ * the epoch, and no change of top makes the number less. So a swap by an old word succeeds wrongly only if since [T1]
+ * the number has come round, after 2^31 epochs or 2^63 items or some of both, and stands where it stood. At one index
+ * an epoch takes two pushes and two pops on the average, at least: at 10 ns for those the thief would have to be
+ * stopped for 20 s, in which nobody steals and the owner does nothing else, and to go on at one word of 2^31. Threads
+ * that are stopped for so long are not unheard of: it is not excluded, but would happen to one in 2^31 of them.
  *
  * Memory order. bottom, the owner's fields and slots are written by the owner only, whose own loads of them are
  * relaxed.
@@ -92,8 +94,8 @@ struct dq_chase_lev_half {
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 top;    /* a word; its index grows only */
     SY_ALIGNAS(SY_CACHE_LINE) struct ai64 bottom; /* written by the owner */
     int64_t top_seen;                             /* the owner's alone, as all below; at most top's index */
-    int64_t ceiling;                              /* at least every bottom since the owner's last change of top but one
-                                                     pop's, which pop makes up for */
+    int64_t ceiling;                              /* as of the last pop at least every bottom by which a theft may yet
+                                                     succeed; the next pop makes up for the pushes since */
     struct dq_chase_lev_ring ring;                /* thieves may read it if it never changes */
 };
 
@@ -102,10 +104,10 @@ SY_INLINE int64_t dq_chase_lev_half_distance(uint64_t word, int64_t index) {
     return (int32_t)((uint32_t)index - (uint32_t)word);
 }
 
-/* The word with its index `n` further, unmarked. */
+/* The word with its index `n` further, unmarked. An index that comes round raises the epoch. */
 SY_INLINE uint64_t dq_chase_lev_half_advanced(uint64_t word, int64_t n) {
-    uint64_t epoch = word & ~(DQ_CHASE_LEV_HALF_INDEX | DQ_CHASE_LEV_HALF_STOLEN);
-    return epoch | ((word + (uint64_t)n) & DQ_CHASE_LEV_HALF_INDEX);
+    uint64_t next = (word & ~DQ_CHASE_LEV_HALF_STOLEN) + (uint64_t)n;
+    return next + (next & DQ_CHASE_LEV_HALF_STOLEN); /* where the carry is: one bit further, and nothing here */
 }
 
 /* How many of `inside` items may leave at once. */
@@ -242,7 +244,7 @@ SY_INLINE enum dq_status dq_chase_lev_half_look(struct dq_chase_lev_half *victim
 SY_INLINE enum dq_status dq_chase_lev_half_take(struct dq_chase_lev_half *victim, uint64_t word, int64_t n,
                                                 const struct dq_chase_lev_ring *from, struct dq_chase_lev_half *thief,
                                                 struct sy_node **out) {
-    int64_t top = (int64_t)word;
+    int64_t top = (int64_t)(word & DQ_CHASE_LEV_HALF_INDEX);
     struct sy_node *oldest = (struct sy_node *)aptr_load_relaxed(dq_chase_lev_half_slot(from, top)); /* [T4] */
     int64_t bottom = n > 1 ? ai64_load_relaxed(&thief->bottom) : 0;                                  /* [P1] */
     for (int64_t i = 1; i < n; i++) {

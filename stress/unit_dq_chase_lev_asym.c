@@ -171,6 +171,53 @@ static void who_slept_long_does_not_say_empty(size_t variant) {
     end();
 }
 
+/* top moves on by 2^32 items without an epoch of the owner's, as by 2^32 times a push and a pop of the only item. */
+static void index_comes_round(void) {
+    for (size_t i = 0; i < 4; i++) {
+        uint64_t word = dq_chase_lev_half_advanced(au64_load_relaxed(&ends->top), INT64_C(1) << 30);
+        CHECK(!(word & DQ_CHASE_LEV_HALF_STOLEN));
+        au64_store_relaxed(&ends->top, word | (i < 2 ? DQ_CHASE_LEV_HALF_STOLEN : 0));
+    }
+    ai64_store_relaxed(&ends->bottom, ai64_load_relaxed(&ends->bottom) + (INT64_C(1) << 32));
+}
+
+static void an_index_that_came_round_is_another(size_t variant) {
+    (void)variant;
+    begin();
+    struct dq *into = make();
+    struct sy_node *out;
+    int64_t n;
+    push(0, 3);
+    struct half_theft theft = look();
+    for (size_t i = 0; i < 3; i++) {
+        index_comes_round();
+        CHECK_EQ(dq_chase_lev_asym_length(deque), 3);
+        CHECK_EQ(swap(&theft, into, &out, &n), DQ_RETRY);
+    }
+    dq_chase_lev_asym_destroy(into);
+    end();
+}
+
+/* Between a thief's two loads more was pushed and stolen than the array holds: it does not grow its own for that. */
+static void a_late_look_makes_no_room(size_t variant) {
+    (void)variant;
+    begin();
+    struct dq *into = make();
+    struct sy_node *out;
+    size_t moved;
+    push(0, ITEMS);
+    int64_t bottom = ai64_load_relaxed(&ends->bottom);
+    ai64_store_relaxed(&ends->bottom, bottom + 8 * ITEMS); /* of which it has seen the old top */
+    CHECK_EQ(dq_chase_lev_asym_steal(deque, into, SIZE_MAX, &out, &moved), DQ_RETRY);
+    CHECK_EQ(moved, 0);
+    CHECK_EQ(dq_chase_lev_asym_of(into)->ends.ring.mask, ITEMS - 1);
+    ai64_store_relaxed(&ends->bottom, bottom);
+    CHECK_EQ(dq_chase_lev_asym_steal(deque, into, SIZE_MAX, &out, &moved), DQ_OK);
+    CHECK_EQ(moved, ITEMS / 2);
+    dq_chase_lev_asym_destroy(into);
+    end();
+}
+
 /*
  * Two items; the owner pops the newer one for nothing if it has not seen the first theft, and the thief goes on to it if
  * it has not seen the pop. Only the heavy fence keeps both from having it.
@@ -224,6 +271,8 @@ static const struct check_test tests[] = {
     {"a_stopped_thief_takes_nothing_twice", a_stopped_thief_takes_nothing_twice},
     {"whatever_bottom_a_thief_sees", whatever_bottom_a_thief_sees},
     {"who_slept_long_does_not_say_empty", who_slept_long_does_not_say_empty},
+    {"an_index_that_came_round_is_another", an_index_that_came_round_is_another},
+    {"a_late_look_makes_no_room", a_late_look_makes_no_room},
     {"no_item_is_had_by_both", no_item_is_had_by_both},
 };
 
