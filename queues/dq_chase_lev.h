@@ -275,7 +275,8 @@ __attribute__((unused)) static const struct dq_ops dq_chase_lev_ops = {
         "Efficient Work-Stealing for Weak Memory Models, PPoPP 2013",
     .progress = "owner wait-free (growth allocates and takes a short lock); thieves lock-free",
     .reclamation = "QSBR, for arrays that were outgrown",
-    .cost = "push: no RMW, 2 lines; pop: 1 fence, 3 lines; steal: 1 fence and 1 RMW an item, 3 lines",
+    .cost = "push: no RMW, 3 lines; pop: 1 fence, 4 lines; steal: 1 fence and 1 RMW an item, 4 lines (1 of each mostly "
+            "read)",
     .order = DQ_LIFO,
     .bounded = false,
     .create = dq_chase_lev_create,

@@ -217,8 +217,8 @@ __attribute__((unused)) static const struct dq_ops dq_chase_lev_asym_ops = {
     .reclamation = "QSBR, for arrays that were outgrown",
     .cost =
         "push: no RMW, 2 lines; pop: no fence, 4 lines (1 of them mostly read), and 1 RMW at each halving and after a "
-        "theft; steal of half: 1 RMW, 4 lines and 1 for 8 items; besides, 1 membarrier(2) where the owner has not "
-        "popped since the last theft",
+        "theft; steal of half: 1 RMW, 5 lines (2 of them mostly read) and 1 for 8 items; besides, 1 membarrier(2) "
+        "where the owner has not popped since the last theft",
     .caveat = "a theft from an owner in a long task interrupts every processor of the process (13 to 15 µs); where the "
               "kernel refuses membarrier(2), pop has a full fence",
     .order = DQ_LIFO,
