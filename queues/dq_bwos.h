@@ -57,7 +57,7 @@ __attribute__((noinline, unused)) static bool dq_bwos_take_over(struct dq_bwos *
         if (dq_bwos_from(word) == d->size) {
             return false;
         }
-    } while (!au64_cas_relaxed(below, &word, word | DQ_BWOS_OWN)); /* [W6] */
+    } while (!au64_cas_acquire(below, &word, word | DQ_BWOS_OWN)); /* [W6] */
     d->floor = bottom - d->size + dq_bwos_from(word);
     d->end = bottom;
     d->limit = bottom;

@@ -66,9 +66,10 @@
  *        expected
  *   [W3] theft, cas release: for W0 of who goes on to L2, hence for the owner's reuse of the slots that it read.
  *        Failure: relaxed, nothing is read any more
- *   [W4] FIFO: takeover, cas acq_rel: release for D1; acquire on failure, as a W0
- *   [W6] LIFO: takeover, load and cas relaxed: it hands nothing over, and what was granted is the owner's own. Being a
- *        read-modify-write it keeps what W2 and the thefts have before it for W0; and slots are used again by L1 only
+ *   [W4] FIFO: takeover, cas acq_rel: release for D1; nothing rests on its acquire, the word is loaded again by W0
+ *   [W6] LIFO: takeover, load relaxed, cas acquire, pairs with W3. The next W2 of this block is a store, which ends the
+ *        thefts' release sequences: who reads that has them before it by the owner only, so the owner must have them.
+ *        Nothing to release: what was granted is the owner's own
  *   [W5] own word stored, release: for D1, as W4, and for the bottom of then
  *   [L1] low loaded, acquire, pairs with L2: see W1; and the slots behind it are read no more
  *   [L2] low moved to the next block, cas acq_rel: release for L1; acquire on failure, as L1
@@ -81,9 +82,9 @@
  * at B2 they were equal. Held items come from a growing `oldest` only: there were none at D2, so none at B2.
  *
  * GenMC (stress/models/dq_bwos*.sh) finds the fault when an order of W0, W2, W4, W5, L1, L2, D1 or D2 is weakened, W1
- * is left out or late, the number stays, or a swap is a store. It accepts W3 relaxed: RC11 knows no cycles of
- * dependence; C11 by its letter does. That L2 is no store, and L3, are seen by stress/unit_dq_bwos.c: they keep the
- * order, not the items.
+ * is left out or late, the number stays, or a swap is a store. It accepts W3 and W6 relaxed: RC11 knows no cycles of
+ * dependence; C11 by its letter does, and ThreadSanitizer sees both in stress/unit_dq_bwos_order.c. That L2 is no
+ * store, and L3, are seen by stress/unit_dq_bwos.c: they keep the order, not the items.
  *
  * Layout: `low` on a line of its own (thieves write it, once a block), the owner's fields on another, what never
  * changes on a third; each block's word on a line of its own, as thieves write the word of an old block only.

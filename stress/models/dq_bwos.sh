@@ -30,7 +30,7 @@ wrong "low is moved with relaxed" "$bounded;"'/\[L2\] \*\//s/acq_rel/relaxed/' "
 wrong "the own block's oldest items are taken unseen" '/\[W5\] \*\//s/release/relaxed/' "${kept[@]}"
 header=queues/dq_bwos.h
 wrong "a takeover without compare-and-swap" \
-    's/!au64_cas_relaxed(below, &word, word | DQ_BWOS_OWN)/(au64_store_release(below, word | DQ_BWOS_OWN), false)/' \
+    's/!au64_cas_acquire(below, &word, word | DQ_BWOS_OWN)/(au64_store_release(below, word | DQ_BWOS_OWN), false)/' \
     "${last[@]}"
 wrong "a takeover marks the block as spent" 's/word | DQ_BWOS_OWN)/(word \& ~DQ_BWOS_FROM) | d->size)/' "${again[@]}"
 wrong "a takeover from the first slot on" 's/d->floor = bottom - d->size + .*;/d->floor = bottom - d->size;/' "${two[@]}"
