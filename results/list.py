@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """Print the implementations with what each claims, and the newest measured figure of each if there is a bundle."""
 import argparse
+import shutil
+import textwrap
 
 import bundle as bundles
 import inventory
@@ -8,6 +10,9 @@ import view
 from common import RESULTS, run_program, to_json
 
 NOT_CLAIMS = {"name", "summary", "source", "measured", "cost", "caveat", "works_here"}
+# What is asked of the other kinds only, and so is false here without meaning anything.
+NOT_ASKED = {"queues": {"withholds"}, "deques": {"reclaims", "allocates", "aborts"},
+             "reactors": {"bounded", "withholds", "reclaims", "allocates", "aborts"}}
 KINDS = {"queues": "queue", "deques": "deque", "reactors": "reactor"}
 
 
@@ -48,9 +53,9 @@ def gather():
     return found
 
 
-def claims_text(entry):
+def claims_text(kind, entry):
     """"progress: lock-free; bounded: no": whatever an entry says beside what it is."""
-    claims = {name: value for name, value in entry.items() if name not in NOT_CLAIMS}
+    claims = {name: value for name, value in entry.items() if name not in NOT_CLAIMS | NOT_ASKED[kind]}
     words = {True: "yes", False: "no"}
     return "; ".join(f"{name}: {words[value] if isinstance(value, bool) else value}" for name, value in claims.items()
                      if value != "")
@@ -68,22 +73,29 @@ def measured_text(entry):
             f" {view.plural(found['workloads'], 'workload')} ({found['bundle']})")
 
 
+def print_hanging(head, text):
+    """The text beside its head, folded to the terminal's width: lines of more than 120 columns are hard to read."""
+    columns = min(max(shutil.get_terminal_size((100, 24)).columns, 60), 120)
+    print(textwrap.fill(text, columns, initial_indent=head, subsequent_indent=" " * max(len(head), 4),
+                        break_long_words=False, break_on_hyphens=False))
+
+
 def print_text(found):
     for kind in KINDS:
         print(f"{kind}:")
         for entry in found[kind]:
             here = "" if entry["works_here"] else " (not on this machine)"
-            print(f"  {entry['name']}: {entry['summary']}{here}")
-            print(f"      source    {entry['source']}")
-            print(f"      claims    {claims_text(entry)}")
+            print_hanging("  ", f"{entry['name']}: {entry['summary']}{here}")
+            print_hanging("      source    ", entry["source"])
+            print_hanging("      claims    ", claims_text(kind, entry))
             for field in ("cost", "caveat"):
                 if entry[field]:
-                    print(f"      {field:9} {entry[field]}")
-            print(f"      measured  {measured_text(entry)}")
+                    print_hanging(f"      {field:9} ", entry[field])
+            print_hanging("      measured  ", measured_text(entry))
     print("workloads:")
     width = max(len(entry["name"]) for entry in found["workloads"])
     for entry in found["workloads"]:
-        print(f"  {entry['name']:{width}}  {entry['summary']}")
+        print_hanging(f"  {entry['name']:{width}}  ", entry["summary"])
 
 
 def main(argv):

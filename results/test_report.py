@@ -269,6 +269,18 @@ class List(WithBuild):
         self.assertIn("gq_alien for tests (not on this machine)", done.stdout)
         self.assertIn("caveat    wants another machine", done.stdout)
 
+    def test_says_of_each_kind_what_is_asked_of_it(self):
+        import list as listing
+        entry = {"name": "x", "bounded": True, "withholds": False, "reclaims": False}
+        self.assertEqual(listing.claims_text("queues", entry), "bounded: yes; reclaims: no")
+        self.assertEqual(listing.claims_text("deques", entry), "bounded: yes; withholds: no")
+
+    def test_folds_to_the_terminal(self):
+        narrow, wide = (self.run_program("list.py", COLUMNS=columns).stdout for columns in ("60", "500"))
+        self.assertLessEqual(max(map(len, narrow.splitlines())), 60)
+        self.assertGreater(len(narrow.splitlines()), len(wide.splitlines()))
+        self.assertEqual(narrow.split(), wide.split())
+
     def test_json(self):
         found = json.loads(self.run_program("list.py", "--json").stdout)
         self.assertEqual([queue["name"] for queue in found["queues"]], ["gq_mutex", "gq_ring", "gq_alien"])
