@@ -223,6 +223,7 @@ __attribute__((unused)) static const struct dq_ops dq_chase_lev_asym_ops = {
               "kernel refuses membarrier(2), pop has a full fence",
     .order = DQ_LIFO,
     .bounded = false,
+    .withholds = false,
     .create = dq_chase_lev_asym_create,
     .destroy = dq_chase_lev_asym_destroy,
     .push = dq_chase_lev_asym_push,

@@ -134,8 +134,10 @@ __attribute__((unused)) static const struct dq_ops dq_chase_lev_fixed_ops = {
     .reclamation = "none needed",
     .cost = "push: no RMW, 2 lines; pop: 1 fence, 3 lines, and 1 RMW at each halving; steal of half: 1 RMW, 1 fence "
             "where the last to take was a thief, 3 lines and 1 for 8 items",
+    .caveat = NULL,
     .order = DQ_LIFO,
     .bounded = true,
+    .withholds = false,
     .create = dq_chase_lev_fixed_create,
     .destroy = dq_chase_lev_fixed_destroy,
     .push = dq_chase_lev_fixed_push,
