@@ -34,12 +34,13 @@ SY_INLINE bool park_unattended(const struct driver *driver) {
 
 /*
  * By a worker that stopped searching, left the reactor, or put tasks where others can take them without telling anyone:
- * wakes one other worker if there is something for it to do.
+ * wakes one other worker if there is something for it to do. What a deque withholds is offered behind the barrier: one
+ * who parked before it may have seen none of this, and would be woken for what it cannot take; who parks later asks.
  */
 SY_INLINE void park_propagate(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
     struct sy_runtime *runtime = worker->runtime;
-    offer(worker, gq, dq);
     fence_seq_cst();
+    offer(worker, gq, dq);
     if (idle_wants_wake(&runtime->idle) && (park_work_visible(runtime, gq, dq) || park_unattended(&runtime->driver))) {
         runtime_notify(runtime, worker);
     }
