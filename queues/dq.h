@@ -21,8 +21,9 @@
  * |             |                                    | "empty" after a push that is before the barrier in its order   |
  * | length      | any thread                         | a hint; exact for the owner while nobody steals                |
  *
- * Each item comes out exactly once. A push happens before the pop, take or steal that takes its item. DQ_EMPTY says
- * that at some moment of the operation no item was inside, or that each was already on its way to somebody.
+ * `max` is at least 1. Each item comes out exactly once. A push happens before the pop, take or steal that takes its
+ * item. DQ_EMPTY says that at some moment of the operation no item was inside, or that each was already on its way to
+ * somebody.
  *
  * A deque that `withholds` keeps some items from thieves until the owner's next operations: steal says DQ_RETRY as long
  * as all that is inside is kept so, and a thief that waits for it waits for the owner. If it keeps the oldest ones (its
@@ -45,7 +46,7 @@ struct reclaim; /* reclaim.h */
 
 struct dq_config {
     size_t capacity;         /* a power of two, at least 2; where a growing deque starts */
-    size_t block;            /* slots in a block, of deques made of blocks: 0 for the deque's choice, or a power of 2 */
+    size_t block;            /* most slots in a block, if it has blocks: a power of two, at least 2; 0: a default */
     struct reclaim *reclaim; /* who frees what a thief may still read; outlives the deque */
     uint64_t first;          /* where counters begin, as far as they have bits: 0, but in tests of their wraparound */
 };

@@ -34,8 +34,8 @@
  * Reclamation: none needed. ABA: `word` does come back to earlier values, each time the owner takes back and shares
  * again, and no harm is done: whoever swaps it has claimed the items that lie at these positions now, and reads them
  * only then. Nothing that was read before [T2] is used after it but the word. Positions are used modulo 2³², of which the
- * ring is at most a quarter; a thief that sleeps between [T1] and [T3] while exactly 2³² items are stolen may say
- * DQ_EMPTY of a deque that is not.
+ * ring is at most a quarter; who sleeps between [T1] and [T3], or [E1] and [E2], while exactly 2³² items are stolen may
+ * say of a deque with items that it is empty.
  *
  * Memory order. `head` is written by the owner, `split` is the owner's copy; its own loads of head are relaxed.
  *   [S1] push looks at the slot: relaxed. [S2] whoever took the item sets the slot to NULL: relaxed. Coherence is enough:

@@ -23,10 +23,11 @@
  * [O1] or [O2] saw, or the call, if that was before; of steal: the push that [T3] saw, or [T1] if that was later. is_empty
  * and length: hints, see [E1].
  *
- * Reclamation: none needed. ABA: `claims` comes back to a value when 2³² items were popped and none, or 2³², stolen in
- * the meantime: 4 seconds and more of nothing else, at 1 ns a push and pop. A thief that slept between [T3] and [T4] for
- * exactly as many would claim by the number of pushes of before, and might so take what is not there; St³ has the same.
- * Positions are used modulo 2³², of which the ring is at most a quarter.
+ * Reclamation: none needed. ABA: `claims` comes back to a value when 2³² items, or a multiple, were popped in the
+ * meantime, or stolen, or so many of each: 4 seconds and more, at 1 ns a push and pop. A thief that slept between [T3]
+ * and [T4] for exactly as many would claim by the number of pushes of before, and might so take what is not there; St³
+ * has the same. Positions and pushes count modulo 2³², of which the ring is at most a quarter; who sleeps between
+ * [T1] and [T3], or [E1] and [E2], while exactly 2³² items are pushed may say of a deque with items that it is empty.
  *
  * Memory order. Slots are plain memory: [P1] and [P3] hand them over. `tail`, `head_seen` are the owner's alone.
  *   [P1] owner loads head: acquire, pairs with [T5]: the thief has read the slots that are now written again
@@ -246,6 +247,7 @@ __attribute__((unused)) static const struct dq_ops dq_st3_ops = {
     .caveat = "a thief that stalls while it copies keeps other thieves, and its slots from pushes",
     .order = DQ_LIFO,
     .bounded = true,
+    .withholds = false,
     .create = dq_st3_create,
     .destroy = dq_st3_destroy,
     .push = dq_st3_push,

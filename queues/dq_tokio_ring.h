@@ -27,7 +27,7 @@
  * Reclamation: none needed. ABA: dq_ring.h; no value of head comes back before the index wraps: held returns to 0 by
  * [T5] only, and the next claim moves the index. It wraps after 2^(63 - log2 capacity) items: 2^55 at 256 slots, 417
  * days at one a nanosecond, for all of which a thief would have to be stalled between [T1] and [T4], and to wake up at
- * exactly that item.
+ * exactly that item. At 2^30 slots, the most there can be, it is 9 seconds.
  *
  * Memory order: dq_ring.h, and
  *   [T4] the claim, a compare-and-swap: release, pairs with [T1] of those who see this head. The copies [T3] that

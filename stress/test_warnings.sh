@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Everything of ours compiles without a warning, by gcc and by clang.
+# Everything of ours compiles without a warning, by gcc and by clang; and each deque from C++ too.
 # ctest-plain-only: yes
 # ctest-slow: yes
 # ctest-timeout: 900
@@ -8,6 +8,16 @@ set -u
 scratch=$(mktemp -d)
 trap 'rm -rf "$scratch"' EXIT
 absent=()
+
+# include_deques <C++ compiler>
+include_deques() {
+    local header status=0
+    for header in "$STEALYARD_SOURCE"/queues/dq_*.h; do
+        "$1" -std=c++20 -Wall -Wextra -Werror -fsyntax-only "-I$STEALYARD_SOURCE" -include "$header" -x c++ /dev/null ||
+            status=1
+    done
+    return $status
+}
 
 # compile <C compiler> <C++ compiler>
 compile() {
@@ -18,7 +28,7 @@ compile() {
     fi
     cmake -S "$STEALYARD_SOURCE" -B "$dir" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE="-O2 -g" \
         -DCMAKE_C_COMPILER="$1" -DCMAKE_CXX_COMPILER="$2" -DSTEALYARD_WERROR=ON >"$dir.log" 2>&1 &&
-        ninja -C "$dir" -k 0 >>"$dir.log" 2>&1 && echo "ok: $1" && return
+        ninja -C "$dir" -k 0 >>"$dir.log" 2>&1 && include_deques "$2" >>"$dir.log" 2>&1 && echo "ok: $1" && return
     echo "FAIL: $1"
     grep -v '^\[' "$dir.log" | tail -n 100
     return 1
