@@ -1,6 +1,6 @@
-# shellcheck shell=bash disable=SC2034
-# Blocks of one slot where nothing else is said (half of the capacity), so that a few operations use blocks again.
-header=queues/dq_bwos_block.h
+# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck source=stress/models/dq_bwos_block.bash
+source stress/models/dq_bwos_block.bash
 last=(-DOWNER=uuoo -DTHIEVES=2)
 again=(-DPREFILLED=2 -DOWNER=oouu -DTHIEVES=1 -DSTEALS=2)
 round=(-DPREFILLED=2 -DOWNER=tutuu -DTHIEVES=1)
@@ -15,15 +15,8 @@ right "blocks of two, taken whole or by halves" "${two[@]}"
 right "what is inside is never called empty" "${never[@]}"
 right "what is left of the own block is never called empty" "${kept[@]}"
 
-wrong "a grant with relaxed" '/\[W2\] \*\//s/release/relaxed/' "${last[@]}"
-wrong "a word read with relaxed" '/\[W0\] \*\//s/acquire/relaxed/' "${last[@]}"
 wrong "grants without a number" '/d->number +=/d' "${again[@]}"
-wrong "a theft without compare-and-swap" \
-    's/!au64_cas_release(dq_bwos_word(d, oldest), &word, word + n)) {/(au64_store_release(dq_bwos_word(d, oldest), word + n), false)) {/' \
-    "${last[@]}"
-# These let thieves go past blocks without end.
-bounded='s/for (;;) {/for (int turns = 0;; turns++) { assert(turns < 4);/'
-wrong "the next block is not marked as own" "$bounded;"'/\[W1\] \*\//d' "${last[@]}"
+block_wrong
 wrong "the next block is marked as own after the grant" "$bounded;"'/\[W1\] \*\//{h;d};/\[W2\] \*\//G' "${last[@]}"
 wrong "low is read with relaxed" "$bounded;"'/\[L1\] \*\//s/acquire/relaxed/' "${last[@]}"
 wrong "low is moved with relaxed" "$bounded;"'/\[L2\] \*\//s/acq_rel/relaxed/' "${last[@]}"
@@ -33,4 +26,5 @@ wrong "a takeover without compare-and-swap" \
     's/!au64_cas_acquire(below, &word, word | DQ_BWOS_OWN)/(au64_store_release(below, word | DQ_BWOS_OWN), false)/' \
     "${last[@]}"
 wrong "a takeover marks the block as spent" 's/word | DQ_BWOS_OWN)/(word \& ~DQ_BWOS_FROM) | d->size)/' "${again[@]}"
-wrong "a takeover from the first slot on" 's/d->floor = bottom - d->size + .*;/d->floor = bottom - d->size;/' "${two[@]}"
+wrong "a takeover from the first slot on" \
+    's/d->floor = bottom - d->size + .*;/d->floor = bottom - d->size;/' "${two[@]}"

@@ -1,6 +1,6 @@
-# shellcheck shell=bash disable=SC2034
-# Blocks of one slot where nothing else is said (half of the capacity), so that a few operations use blocks again.
-header=queues/dq_bwos_block.h
+# shellcheck shell=bash disable=SC2034,SC2154
+# shellcheck source=stress/models/dq_bwos_block.bash
+source stress/models/dq_bwos_block.bash
 last=(-DOWNER=uuo -DTHIEVES=2)
 pops=(-DPREFILLED=2 -DOWNER=ouou -DTHIEVES=1)
 round=(-DPREFILLED=2 -DOWNER=tutuu -DTHIEVES=1)
@@ -15,14 +15,7 @@ right "blocks of two, taken whole or by halves" "${two[@]}"
 right "what is held of the own block is never called empty" "${own[@]}"
 right "what is held of a granted block is never called empty" "${granted[@]}"
 
-wrong "a grant with relaxed" '/\[W2\] \*\//s/release/relaxed/' "${last[@]}"
-wrong "a word read with relaxed" '/\[W0\] \*\//s/acquire/relaxed/' "${last[@]}"
-wrong "a theft without compare-and-swap" \
-    's/!au64_cas_release(dq_bwos_word(d, oldest), &word, word + n)) {/(au64_store_release(dq_bwos_word(d, oldest), word + n), false)) {/' \
-    "${last[@]}"
-# These let thieves go past blocks without end.
-bounded='s/for (;;) {/for (int turns = 0;; turns++) { assert(turns < 4);/'
-wrong "the next block is not marked as own" "$bounded;"'/\[W1\] \*\//d' "${last[@]}"
+block_wrong
 wrong "held is read with relaxed" '/\[D2\] \*\//s/acquire/relaxed/' "${own[@]}"
 wrong "held is not looked at" 's/return false;/{}/;/\[D2\] \*\//s/> 0/> 9/' "${own[@]}"
 header=queues/dq_bwos_fifo.h
@@ -30,5 +23,5 @@ wrong "held is stored with relaxed" '/\[D1\] \*\//s/release/relaxed/' "${own[@]}
 wrong "the own block's items are held unseen" '/\[W5\] \*\//s/release/relaxed/' "${own[@]}"
 wrong "a granted block's items are held unseen" '/\[W4\] \*\//s/acq_rel/relaxed/' "${granted[@]}"
 wrong "a granted block is held without compare-and-swap" \
-    's/if (au64_cas_acq_rel(dq_bwos_word(d, oldest), &word, word + left)) {/au64_store_release(dq_bwos_word(d, oldest), word + left); {/' \
+    's/if (au64_cas_acq_rel(\(dq_bwos_word(.*)\), &word, \(word + left\))) {/au64_store_release(\1, \2); {/' \
     "${last[@]}"

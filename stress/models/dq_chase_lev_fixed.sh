@@ -30,7 +30,8 @@ wrong "a ceiling that is not raised" 's/h->ceiling < bottom/false/' "${half[@]}"
 wrong "the owner steps in one item late" 's/>= h->ceiling - last/+ 1 >= h->ceiling - last/' "${half[@]}"
 wrong "a thief takes more than half" 's/inside - inside \/ 2/inside/' "${half[@]}"
 wrong "a theft that is not marked" 's/ | DQ_CHASE_LEV_HALF_STOLEN;/;/' "${marked[@]}"
-wrong "push overwrites what thieves have not taken" 's/room < wanted ? room : wanted;/wanted;/' "${reuse[@]}" -DPREFILLED=1
+wrong "push overwrites what thieves have not taken" \
+    's/room < wanted ? room : wanted;/wanted;/' "${reuse[@]}" -DPREFILLED=1
 
 header=queues/dq_chase_lev_fixed.h
 wrong "pop without its fence" '/\[F1\] \*\//s/fence_seq_cst()/(void)0/' "${marked[@]}"

@@ -12,8 +12,8 @@
  * NEVER_EMPTY, for shapes in which more is prefilled than can be taken, no thief and no pop may say "empty", and
  * is_empty must say no. With NEVER_FULL every push must succeed, and one more at the end.
  *
- * reclaim.h is replaced: a model checker has no grace periods. What is deferred is freed after the threads are joined,
- * the earliest moment at which a thief that was never quiescent lets go.
+ * reclaim.h is replaced (deferred.h): what is deferred is freed after the threads are joined, the earliest moment at
+ * which a thief that was never quiescent lets go.
  */
 #ifndef STEALYARD_STRESS_MODELS_DQ_MODEL_H
 #define STEALYARD_STRESS_MODELS_DQ_MODEL_H
@@ -62,26 +62,7 @@
 #define TEXT_OF(word) #word
 #define TEXT(macro) TEXT_OF(macro)
 
-#define STEALYARD_QUEUES_RECLAIM_H
-
-struct reclaim_head {
-    struct reclaim_head *next;
-    void (*run)(struct reclaim_head *head);
-};
-
-struct reclaim {
-    pthread_mutex_t lock; /* thieves grow deques of their own */
-    struct reclaim_head *deferred;
-};
-
-static inline void reclaim_defer(struct reclaim *reclaim, struct reclaim_head *head,
-                                 void (*run)(struct reclaim_head *head)) {
-    pthread_mutex_lock(&reclaim->lock);
-    head->run = run;
-    head->next = reclaim->deferred;
-    reclaim->deferred = head;
-    pthread_mutex_unlock(&reclaim->lock);
-}
+#include "deferred.h"
 
 #include "queues/dq.h"
 
@@ -193,11 +174,7 @@ static void finish(void) {
         assert(ops->is_empty(owns[i]));
         ops->destroy(owns[i]);
     }
-    while (reclaim.deferred) {
-        struct reclaim_head *head = reclaim.deferred;
-        reclaim.deferred = head->next;
-        head->run(head);
-    }
+    run_deferred(&reclaim);
 }
 
 static void run_model(const struct dq_ops *tested) {

@@ -57,17 +57,7 @@
 #include <pthread.h>
 #include <stdlib.h>
 
-#define STEALYARD_QUEUES_RECLAIM_H
-
-struct reclaim_head {
-    struct reclaim_head *next;
-    void (*run)(struct reclaim_head *head);
-};
-
-struct reclaim {
-    pthread_mutex_t lock;
-    struct reclaim_head *deferred;
-};
+#include "deferred.h"
 
 static inline void reclaim_attach(void) {}
 
@@ -80,15 +70,6 @@ static inline int reclaim_create(struct reclaim **out) {
     return 0;
 }
 
-static inline void reclaim_defer(struct reclaim *reclaim, struct reclaim_head *head,
-                                 void (*run)(struct reclaim_head *head)) {
-    pthread_mutex_lock(&reclaim->lock);
-    head->run = run;
-    head->next = reclaim->deferred;
-    reclaim->deferred = head;
-    pthread_mutex_unlock(&reclaim->lock);
-}
-
 static inline void reclaim_urge(struct reclaim *reclaim) {
     (void)reclaim;
 }
@@ -97,11 +78,7 @@ static inline void reclaim_urge(struct reclaim *reclaim) {
 static inline void reclaim_wait_for_readers(void) {}
 
 static inline void reclaim_destroy(struct reclaim *reclaim) {
-    while (reclaim->deferred) {
-        struct reclaim_head *head = reclaim->deferred;
-        reclaim->deferred = head->next;
-        head->run(head);
-    }
+    run_deferred(reclaim);
     free(reclaim);
 }
 
