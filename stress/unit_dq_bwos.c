@@ -1,7 +1,7 @@
 /*
- * ctest-label: queues Block-based work stealing where a theft is interrupted: before each of its accesses in turn,
- * the owner and another thief do something, up to several rounds of the ring. And what the owner's path costs inside
- * a block.
+ * ctest-label: queues
+ * Block-based work stealing where a theft is interrupted: before each of its accesses in turn, the owner and another
+ * thief do something, up to several rounds of the ring. And what the owner's path costs inside a block.
  */
 #define _GNU_SOURCE
 #define SY_ATOMICS_STEP
