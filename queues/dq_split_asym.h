@@ -11,15 +11,16 @@
  *
  * Contract: dq.h; LIFO for the owner. Grows by doubling up to DQ_SPLIT_ASYM_CAPACITY_MAX slots; then, or without
  * memory, push says DQ_FULL. Never shrinks. A thief is a thread that is registered with reclaim.h and online; nothing
- * here is a quiescent state. A theft takes half of the items, but no more than are shared, if any are; at most 4,095
- * are.
+ * here is a quiescent state. A theft takes half of the items that it saw (the owner may have popped some since), but no
+ * more than are shared, if any are; at most 4,095 are.
  *
  * Progress. push, pop and take_oldest: no loop but over compare-and-swaps that thieves won, and those only in a *slow
  * step*: to answer, to take back what is shared, to grow (malloc, copying, reclaim_defer's short lock). A thief that
  * stalls blocks nobody: it holds nothing before its compare-and-swap, and has done after it. steal: lock-free, except
  * that a thief that comes in the midst of an owner's slow step says DQ_RETRY until that ends, so an owner preempted
- * there keeps thieves off. One steal waits at most DQ_SPLIT_ASYM_PATIENCE pauses for an answer; then it revokes. If the
- * kernel comes to refuse the heavy fence, private items wait for their owner.
+ * there keeps thieves off; and that the thief's own deque may have to grow. One steal waits at most
+ * DQ_SPLIT_ASYM_PATIENCE pauses for an answer; then it revokes. If the kernel comes to refuse the heavy fence, private
+ * items wait for their owner: steal says DQ_RETRY meanwhile, is_empty false, and who looks for work keeps looking.
  *
  * Positions and indices. An item's *position* says which slot it is in: the owner's stack goes up and down through
  * positions, from the oldest item's up to head. An item's *index* is its position plus `offset`. The shared word holds
@@ -29,11 +30,11 @@
  *   (a) the word never shows the same value twice, except while what it says is still true. tail and tail + count never
  *       decrease: thieves and take_oldest move tail up, sharing moves tail + count up, taking back moves tail up to it.
  *       Neither changes only from an opening that changed nothing that the word speaks of: growth, whose array has the
- *       same items, and an answer to a request when there is something shared. An answer that has nothing to share
- *       gives up one index, so it shows.
+ *       same items; a take_oldest that took nothing and had nothing to take back; and an answer to a request when there
+ *       is something shared. An answer that has nothing to share gives up one index, so it shows.
  *   (b) a thief that reads the word, then offset, array and slots, and then compares and swaps the word, has read what
- *       was there all the time: all that it depends on changes only while the word is closed, and slots are written
- *       again only when tail has passed them.
+ *       was there all the time: all that it depends on changes only while the word is closed, and the slot of a shared
+ *       item is written again only when tail has passed its index. For private items, and the head, see (c).
  * The tail's 51 bits wrap round after 2⁵¹ items were shared; one read-modify-write of the word shares 4,095 at most, so
  * an owner that did nothing else, for thieves that always ask, would take hours. Only a thief that stood between two
  * instructions all the while could be misled, by a word that is the same to the bit.
@@ -41,12 +42,14 @@
  * Revoking. The thief reads the word (open, nothing shared) [W1], sets `asked` [A1], passes the heavy fence, reads head
  * and copies; its compare-and-swap [W5] takes the oldest private items. The owner's pop stores the head [H1], passes
  * the light fence and looks at `asked` [A2]; if it is set, the pop closes the word before it takes the item.
- *   (c) Suppose that [W5] succeeds. Then by (a) no slow step began between [W1] and [W5], and nobody but a slow step
- *       clears `asked` [A3]. A pop in that time either has its fence before the thief's: then the thief sees its head
- *       [H2], and does not count the item that it takes; or behind it: then it sees `asked`, and comes to close the
- *       word when [W5] is done, and learns from the tail what is gone: its own item may be. Pushes are of no
- *       consequence: they are above what the thief took.
- *   (d) The owner's floor is then too low, until its next slow step, which is its next push or pop: `asked` is set.
+ *   (c) Suppose that [W5] succeeds. Then by (a) the only slow steps between [W1] and [W5] were growth and such a
+ *       take_oldest: nothing was shared. Neither clears `asked`; the steps before them did so before [A1], for [W1] saw
+ *       their [W3]. A pop in that time either has its fence before the thief's: then the thief sees its head [H2], and
+ *       does not count the item that it takes; or behind it: then it sees `asked`, and comes to close the word when
+ *       [W5] is done, and learns from the tail what is gone: its own item may be. Pushes are of no consequence: they
+ *       are above what the thief took.
+ *   (d) The owner's floor is then too low, until its next slow step. It is below the head all the same, so the next pop
+ *       passes its fence and, by (c), comes to such a step; take_oldest is one; push does not ask for the floor.
  *   (e) A clearing [A3] may undo a request that came after the word was read by who makes it. That thief's word is not
  *       the one that the slow step leaves (it had nothing shared; a), so its [W5] fails, and it looks again.
  *
@@ -56,7 +59,8 @@
  *
  * Linearization points. push: [H1]. pop: [H1] if `asked` is not set; else, or of shared items, its close [W2], or the
  * compare-and-swap of the only one; DQ_EMPTY: the same, or its load [W1] with nothing shared, or, if nothing has been
- * since, its load of its own head. steal: [W5]; DQ_EMPTY: [H2]. take_oldest: [W2]. is_empty: [H2]; length: a hint.
+ * since, its load of its own head. steal: [W5]; DQ_EMPTY: [H2]. take_oldest: [W2], or its load of its own head, as pop.
+ * is_empty: [H2]; length: a hint.
  *
  * Reclamation and ABA. The array that growth replaced is handed to reclaim.h, so it lives until each thief that may
  * read it is quiescent. ABA: (a). Items are reclaimed by whoever took them; what a loser copied is dropped.
@@ -79,8 +83,9 @@
  *   [S2] slot read by a thief, relaxed: before [W5]. A newer content than what it took cannot be (b)
  *   [G1] empty slots are written too, and [G2] items copied: relaxed, visible by [G3]
  *   [G3] store of array, release → [G4] load, acquire: one at least as new as the word and the head
- *   [A1] request: load and store, relaxed; [A2] the owner's look, relaxed; [A3] cleared, relaxed, before [W3]. The
- *        fences order [A1] and [A2] against [H2] and [H1]; for other requests they are hints
+ *   [A1] request: load and store, relaxed; [A2] the owner's look, relaxed; [A3] cleared, relaxed, before [W3], and so
+ *        before each [A1] of who has read that word [W1]. The fences order [A1] and [A2] against [H2] and [H1]; for
+ *        other requests they are hints
  *   [L] light, [H] heavy: asym.h
  *
  * Layout: the word, offset and array on one line (thieves write it), `asked` on one that is written only by requests

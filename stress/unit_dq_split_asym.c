@@ -202,6 +202,47 @@ static void a_stale_request(size_t variant) {
     done();
 }
 
+/* Thieves have emptied the shared part, and nothing is private: take_oldest leaves the word as it was, and may. */
+static void nothing_for_the_owner_to_take(size_t variant) {
+    (void)variant;
+    struct sy_node *taken[4];
+    make(8, 0);
+    push(0, 3);
+    ask();
+    push(3, 4);
+    expect_steal(0, 1, 1);
+    expect_steal(1, 1, 1);
+    expect_pop(3);
+    expect_pop(2);
+    uint64_t word = au64_load_relaxed(&split->shared);
+    CHECK_EQ(dq_split_asym_take_oldest(deque, taken, 4), 0);
+    CHECK_EQ(au64_load_relaxed(&split->shared), word);
+    expect_empty();
+    push(4, 6);
+    expect_steal(4, 8, 1);
+    expect_pop(5);
+    expect_empty();
+    done();
+}
+
+/* Half of what a thief saw may be all that is left when it takes it. */
+static void half_of_what_was_seen(size_t variant) {
+    (void)variant;
+    struct dq_split_asym_find late;
+    make(8, 0);
+    push(0, 7);
+    ask();
+    push(7, 8);
+    CHECK_EQ(dq_split_asym_look(split, &late), DQ_OK);
+    CHECK_EQ(late.items, 4);
+    for (size_t i = 8; i-- > 4;) {
+        expect_pop(i);
+    }
+    CHECK(dq_split_asym_commit(split, &late, late.items));
+    expect_empty();
+    done();
+}
+
 /* In the midst of a slow step thieves are told to come again, and nobody takes the deque for empty. */
 static void closed(size_t variant) {
     (void)variant;
@@ -345,6 +386,8 @@ static const struct check_test tests[] = {
     {"late_for_what_was_taken_back", late_for_what_was_taken_back},
     {"in_time_across_growth", in_time_across_growth},
     {"a_stale_request", a_stale_request},
+    {"nothing_for_the_owner_to_take", nothing_for_the_owner_to_take},
+    {"half_of_what_was_seen", half_of_what_was_seen},
     {"closed", closed},
     {"no_more_is_shared_than_the_word_can_say", no_more_is_shared_than_the_word_can_say},
     {"limits_are_passed", limits_are_passed},
