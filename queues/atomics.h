@@ -196,8 +196,9 @@ ATOMICS_CELL_FNS(aptr, void *)
  *
  * On x86-64 it is a locked read-modify-write of the own stack (about 2 ns where clang's choice for the standard fence,
  * mfence, takes about 16). ThreadSanitizer does not model fences and gcc warns about them; in its build a
- * read-modify-write of a thread's own variable is the same barrier to the processor and adds no edge between threads
- * that could hide a race.
+ * read-modify-write of a thread's own variable is the same barrier to an x86-64 processor (aarch64 may let a store
+ * before it and a load after it change places, so there an instruction that it does not see follows) and adds no edge
+ * between threads that could hide a race.
  */
 SY_INLINE void fence_seq_cst(void) {
     atomics_hook(ATOMICS_FENCE);
@@ -205,6 +206,9 @@ SY_INLINE void fence_seq_cst(void) {
 #elif defined(SY_TSAN)
     static SY_THREAD_LOCAL uint32_t own;
     __atomic_fetch_add(&own, 1, __ATOMIC_SEQ_CST);
+#if defined(__aarch64__)
+    __asm__ __volatile__("dmb ish" ::: "memory");
+#endif
 #elif defined(__x86_64__) && !defined(SY_MODEL)
     __asm__ __volatile__("lock; orl $0, (%%rsp)" ::: "memory", "cc");
 #else
