@@ -8,7 +8,8 @@ shared=(-DOWNER=uu -DTHIEVES=1 -DSTEALS=2)
 reused=(-DOWNER=ouo -DPREFILLED=1 -DTHIEVES=1)
 back=(-DOWNER=ooo -DPREFILLED=3 -DCAPACITY=4 -DTHIEVES=1)
 batch=(-DOWNER=o -DPREFILLED=4 -DCAPACITY=4 -DTHIEVES=1 -DMAX=2 -DOWN=1)
-two=(-DOWNER=o -DPREFILLED=2 -DTHIEVES=2)
+more=(-DOWNER=uuu -DCAPACITY=4 -DTHIEVES=1 -DMAX=2 -DOWN=1)
+two=(-DOWNER=o -DPREFILLED=1 -DTHIEVES=2)
 growth=(-DOWNER=u -DPREFILLED=2 -DTHIEVES=1)
 grown=(-DOWNER=uu -DPREFILLED=2 -DTHIEVES=1 -DSTEALS=2)
 oldest=(-DOWNER=ut -DPREFILLED=1 -DTHIEVES=1)
@@ -41,7 +42,7 @@ wrong "a slow step that does not find out what is gone" 's/d->floor = head - (ui
 wrong "push stores the head with relaxed" '/dq_split_asym_push(/,/^}/s/au64_store_release/au64_store_relaxed/' \
     "${pushed[@]}"
 wrong "a thief loads the head with relaxed" '/dq_split_asym_look(/,/^}/s/au64_load_acquire(&victim->head)/au64_load_relaxed(\&victim->head)/' \
-    "${pushed[@]}"
+    "${more[@]}"
 wrong "open stores the word with relaxed" '/dq_split_asym_open(/,/^}/s/au64_store_release/au64_store_relaxed/' \
     "${shared[@]}"
 wrong "nothing to share, and no index given up" 's/count == 0 ? tail + 1 : tail/tail/; /dq_split_asym_answer(/,/^}/s/dq_split_asym_shift(d, 1);/(void)0;/' \
