@@ -65,7 +65,7 @@ static enum dq_status hasty_steal(struct dq *victim, struct dq *thief, size_t ma
     if (pthread_mutex_trylock(&dq_mutex_of(victim)->lock) != 0) {
         return DQ_EMPTY;
     }
-    if (broken_is_time(64)) {
+    if (broken_is_time(8)) {
         sched_yield();
     }
     pthread_mutex_unlock(&dq_mutex_of(victim)->lock);
