@@ -7,8 +7,8 @@
  *   - the indices are signed, and a pop of an empty deque leaves them alone (unsigned there: bottom - 1 wraps);
  *   - the old array is reclaimed by reclaim.h (left open there: a thief may still be reading it);
  *   - push stores bottom with release instead of a fence before a relaxed store, and so does pop where it takes it
- *     down: a thief that reads bottom gets the items' contents whichever store it reads. ThreadSanitizer, which does not
- *     model fences, sees the hand-over then; the two fences that are left order a store before a load, which no
+ *     down: a thief that reads bottom gets the items' contents whichever store it reads. ThreadSanitizer, which does
+ *     not model fences, sees the hand-over then; the two fences that are left order a store before a load, which no
  *     hand-over depends on;
  *   - the owner keeps the top that it saw last: top only grows, so push needs no look at it while there is room by the
  *     old value, and pop of a deque that is empty by the old value needs neither the fence nor the line of the thieves;

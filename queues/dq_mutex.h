@@ -21,8 +21,8 @@
  *   [3] load of length, relaxed, without the lock: pairs with [2] by coherence, or by the two barriers
  *
  * Rejected: growing (the executor's overflow to the global queue is to be weighed and tested too); a linked list (a
- * ring needs no links and is what lock-free deques have, so the comparison is of the synchronisation alone); holding both
- * locks in an order of addresses during a steal (stalls two workers, not one).
+ * ring needs no links and is what lock-free deques have, so the comparison is of the synchronisation alone); holding
+ * both locks in an order of addresses during a steal (stalls two workers, not one).
  */
 #ifndef STEALYARD_QUEUES_DQ_MUTEX_H
 #define STEALYARD_QUEUES_DQ_MUTEX_H

@@ -1,15 +1,15 @@
 /*
- * Lace's split deque, in a bounded ring: the older items are shared, the newer are the owner's alone, who pushes and pops
- * them without a read-modify-write or a fence. A thief that finds nothing shared asks for it; the owner's next push or
- * pop looks whether somebody has asked, and moves the border between the two parts.
+ * Lace's split deque, in a bounded ring: the older items are shared, the newer are the owner's alone, who pushes and
+ * pops them without a read-modify-write or a fence. A thief that finds nothing shared asks for it; the owner's next
+ * push or pop looks whether somebody has asked, and moves the border between the two parts.
  *
  * Source: van Dijk and van de Pol, Lace: Non-blocking Split Deque for Work-Stealing, MuCoCoS 2014 (Euro-Par workshops,
  * LNCS 8806), and its authors' code, 1.4.2. Deviations:
- *   - a ring of pointers instead of a stack of tasks that stay where they are until they are joined. What keeps a stolen
- *     place from being used again is the same, a word in the place: here the pointer itself, which whoever took the item
- *     sets to NULL when he has read it;
- *   - the border moves by accesses to the whole word (tail, split). There, half of it is stored alone, while thieves swap
- *     the whole, which C11 does not know; and taking back was that store, a fence and a second look. One
+ *   - a ring of pointers instead of a stack of tasks that stay where they are until they are joined. What keeps a
+ *     stolen place from being used again is the same, a word in the place: here the pointer itself, which whoever took
+ *     the item sets to NULL when he has read it;
+ *   - the border moves by accesses to the whole word (tail, split). There, half of it is stored alone, while thieves
+ *     swap the whole, which C11 does not know; and taking back was that store, a fence and a second look. One
  *     compare-and-swap costs as much, and the shared part never ends before it begins;
  *   - midpoints are taken of differences (there, of sums of two indices, which overflow in counters that go on);
  *   - one flag, atomic, stands for `movesplit` and `allstolen`, which are plain bytes there that both sides write: an
@@ -18,9 +18,9 @@
  *     shared, when no thief can write the word: by a plain store;
  *   - a theft takes up to half of what is shared (there, one task).
  *
- * Contract: dq.h; LIFO for the owner, the oldest for thieves; withholds: what is private is shared half and half, by the
- * first push or pop after the request that leaves something private. Thieves need not be registered anywhere. push says
- * DQ_FULL when the next slot of the ring holds an item, or one that a thief has claimed and not yet read.
+ * Contract: dq.h; LIFO for the owner, the oldest for thieves; withholds: what is private is shared half and half, by
+ * the first push or pop after the request that leaves something private. Thieves need not be registered anywhere. push
+ * says DQ_FULL when the next slot of the ring holds an item, or one that a thief has claimed and not yet read.
  *
  * Progress. push: wait-free. pop and take_oldest: wait-free, they are delayed by thieves that succeed, and each leaves
  * them less. steal: wait-free; DQ_RETRY means that another change of the word came between, or that all is private. A
@@ -33,13 +33,13 @@
  *
  * Reclamation: none needed. ABA: `word` does come back to earlier values, each time the owner takes back and shares
  * again, and no harm is done: whoever swaps it has claimed the items that lie at these positions now, and reads them
- * only then. Nothing that was read before [T2] is used after it but the word. Positions are used modulo 2³², of which the
- * ring is at most a quarter; who sleeps between [T1] and [T3], or [E1] and [E2], while exactly 2³² items are stolen may
- * say of a deque with items that it is empty.
+ * only then. Nothing that was read before [T2] is used after it but the word. Positions are used modulo 2³², of which
+ * the ring is at most a quarter; who sleeps between [T1] and [T3], or [E1] and [E2], while exactly 2³² items are stolen
+ * may say of a deque with items that it is empty.
  *
  * Memory order. `head` is written by the owner, `split` is the owner's copy; its own loads of head are relaxed.
- *   [S1] push looks at the slot: relaxed. [S2] whoever took the item sets the slot to NULL: relaxed. Coherence is enough:
- *        a taker reads the slot before its own [S2], and so nothing that came after it there
+ *   [S1] push looks at the slot: relaxed. [S2] whoever took the item sets the slot to NULL: relaxed. Coherence is
+ *        enough: a taker reads the slot before its own [S2], and so nothing that came after it there
  *   [P1] push stores the item in the slot: relaxed, made visible by [G2]
  *   [P2] push stores head: relaxed. Others read it only to tell "private" from "nothing", see [T3] and [E1]
  *   [G1] sharing loads the word: relaxed, see [O1]. An older one than the thief saw who asked drops its request, as if
@@ -54,23 +54,23 @@
  *        to go with it, or a thief would take the old one for the end
  *   [T1] steal loads the word: acquire, pairs with [G2] and [O4]; makes [T3] see a head that is not older than it
  *   [T2] steal's cas: acquire, pairs with [G2], which may be another one than [T1] saw (ABA). Nothing to release
- *   [T3] steal loads head: relaxed, after [T1]. The owner's head never lies below its split. So if nothing is shared and
- *        head equals split, nothing was private when head stood there; otherwise something was
+ *   [T3] steal loads head: relaxed, after [T1]. The owner's head never lies below its split. So if nothing is shared
+ *        and head equals split, nothing was private when head stood there; otherwise something was
  *   [T4] steal reads the slot it has claimed: relaxed, visible by [T2]; nobody else writes it until [S2]
  *   [E1] is_empty and length load the word: acquire, as [T1]. So [E2], which is relaxed, sees a head that is not older,
- *        and as the owner's head never lies below the tail, nothing was inside when a head stood there that equals it. A
- *        push before the other side's full barrier is below that head, or gone
+ *        and as the owner's head never lies below the tail, nothing was inside when a head stood there that equals it.
+ *        A push before the other side's full barrier is below that head, or gone
  *   [W]  `wanted` is stored and loaded relaxed. It hands nothing over. A request that the owner's clearing overtakes is
  *        lost, but something was shared between its look and that; if it is gone again, the thief asks again
  *
- * Layout: the word on a line (thieves write it); `wanted` and what is immutable on another (seldom written, read by all);
- * the owner's fields on a third, which thieves read only when nothing is shared.
+ * Layout: the word on a line (thieves write it); `wanted` and what is immutable on another (seldom written, read by
+ * all); the owner's fields on a third, which thieves read only when nothing is shared.
  *
- * Rejected: copying before the swap (ABA, see above: needs a tag in the word, and 64 bits have no room for one that does
- * not come round within a stall); a count of the items that thieves have copied, which the owner compares with tail
- * (a second read-modify-write a theft, and one stalled thief keeps all slots); taking half of all items by `head` (the
- * private part may shrink meanwhile, and then it was more than half); a request raised by whoever takes the last shared
- * item (an owner without competition would share after every theft).
+ * Rejected: copying before the swap (ABA, see above: needs a tag in the word, and 64 bits have no room for one that
+ * does not come round within a stall); a count of the items that thieves have copied, which the owner compares with
+ * tail (a second read-modify-write a theft, and one stalled thief keeps all slots); taking half of all items by `head`
+ * (the private part may shrink meanwhile, and then it was more than half); a request raised by whoever takes the last
+ * shared item (an owner without competition would share after every theft).
  */
 #ifndef STEALYARD_QUEUES_DQ_SPLIT_H
 #define STEALYARD_QUEUES_DQ_SPLIT_H

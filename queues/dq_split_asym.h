@@ -97,7 +97,9 @@
  * read-modify-write for every few pops of a deque that nobody steals from); a version in the word, counted up by taking
  * back, in place of indices given up (the few bits there are wrap round in a second); copying into the new array while
  * thieves go on (as safe, by the old array's items; but who reads it must follow why); the request on the word's line
- * (each theft would take from the owner a line that it polls).
+ * (each theft would take from the owner a line that it polls); a thief that asks for more as soon as it has taken the
+ * last that was shared (1.1 to 1.4 times the time an item with one thief and no work between); a thief that takes all
+ * that is shared without a look at the head (no gain, and it may be more than half).
  */
 #ifndef STEALYARD_QUEUES_DQ_SPLIT_ASYM_H
 #define STEALYARD_QUEUES_DQ_SPLIT_ASYM_H

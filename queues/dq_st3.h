@@ -4,15 +4,15 @@
  *
  * Source: Barral, st3 (the Stealing Static Stack), crate, version 0.4.1, 2022, its LIFO worker; to claim first and copy
  * then is tokio's way. Deviations:
- *   - the owner keeps its tail and the head that it saw last, so a push while there is room by that head touches no line
- *     that thieves write, and the claims and the head can share one;
+ *   - the owner keeps its tail and the head that it saw last, so a push while there is room by that head touches no
+ *     line that thieves write, and the claims and the head can share one;
  *   - [T4] releases, so that DQ_EMPTY can be told from the claims alone: while a thief is in the middle of a steal, the
  *     others get DQ_RETRY only if there is something left for them (there: always);
  *   - a steal gives the oldest item for running and lets go of the victim before it publishes in its own deque (there:
  *     the newest, and the other way round).
  *
- * Contract: dq.h; LIFO for the owner, the oldest for thieves. Thieves need not be registered anywhere. push says DQ_FULL
- * when `capacity` slots hold items, or copies that a thief in the middle of a steal has not finished.
+ * Contract: dq.h; LIFO for the owner, the oldest for thieves. Thieves need not be registered anywhere. push says
+ * DQ_FULL when `capacity` slots hold items, or copies that a thief in the middle of a steal has not finished.
  *
  * Progress. push: wait-free. pop: wait-free, it is delayed by thieves that succeed, and each leaves it less. One theft
  * at a time: a thief that stalls between [T4] and [T5] keeps its slots (push may say DQ_FULL early) and all other
@@ -20,8 +20,8 @@
  * thief stalls there, steal is lock-free: its loop goes round only for pops.
  *
  * Linearization points. push [P3]; pop [O2]; steal and take_oldest [T4]. DQ_EMPTY of pop: the change of the claims that
- * [O1] or [O2] saw, or the call, if that was before; of steal: the push that [T3] saw, or [T1] if that was later. is_empty
- * and length: hints, see [E1].
+ * [O1] or [O2] saw, or the call, if that was before; of steal: the push that [T3] saw, or [T1] if that was later.
+ * is_empty and length: hints, see [E1].
  *
  * Reclamation: none needed. ABA: `claims` comes back to a value when 2³² items, or a multiple, were popped in the
  * meantime, or stolen, or so many of each: 4 seconds and more, at 1 ns a push and pop. A thief that slept between [T3]
@@ -37,11 +37,12 @@
  *        that equals it is the newest
  *   [O2] pop's cas of claims: release, pairs with [T1], [T4] and [E1]: who sees the pop sees the pushes before it.
  *        Relaxed when it fails, as [O1]
- *   [T1] claim loads claims: acquire, pairs with [O2] and [T4]: `pushes` is then at least what those knew, so the length
- *        is not negative, and if it is 0, then nothing was inside after the last push that [T3] sees
+ *   [T1] claim loads claims: acquire, pairs with [O2] and [T4]: `pushes` is then at least what those knew, so the
+ *        length is not negative, and if it is 0, then nothing was inside after the last push that [T3] sees
  *   [T2] claim loads head: acquire, pairs with [T5] of the thief before: its reading of the slots is then before this
  *        one's [T5], and [P1] needs to see only the last. An old head matches no claim that is not copied
- *   [T3] claim loads pushes: acquire, pairs with [P3]. By [T1] never older than the claims; if those are old, [T4] fails
+ *   [T3] claim loads pushes: acquire, pairs with [P3]. By [T1] never older than the claims; if those are old, [T4]
+ *   fails
  *   [T4] claim's cas of claims: acq_rel; release pairs with [T1], for what [T3] knew; acquire is for where it fails, as
  *        [T1]
  *   [T5] letting go stores head: release, after the slots were read; pairs with [P1]

@@ -397,7 +397,7 @@ static __attribute__((noinline)) void gq_array_asym_skip(struct gq_array_asym *q
 
 /* ---- push ---- */
 
-/* Who lost a race keeps away from the line, each time for twice as long, so that the winner has it for several turns. */
+/* Who lost a race keeps away from the line, each time for twice as long: the winner has it for several turns. */
 SY_INLINE void gq_array_asym_back_off(unsigned losses) {
     for (unsigned pauses = 1u << (losses < 7 ? losses : 7); pauses > 0; pauses--) {
         cpu_relax();

@@ -40,8 +40,8 @@
  *
  * Linearization points. push: [L2] that took the ticket by which the item came to stay, or [S2] of the new ring. pop:
  * [L22] that took this ticket or, if that came first, right after the push's [L2]. Not at [L10], however late that is:
- * items with later tickets may be inside by then. Both rows are in the order of the tickets, and nobody can tell an item
- * that is yet to come to its popper from one that this has already. GQ_EMPTY: the load of pushes [L3], given
+ * items with later tickets may be inside by then. Both rows are in the order of the tickets, and nobody can tell an
+ * item that is yet to come to its popper from one that this has already. GQ_EMPTY: the load of pushes [L3], given
  * the loads around it: the pops loaded before [L21] are no fewer, so a popper has come to every ticket of a push that
  * had returned; and there is no next ring after it [N]. GQ_EMPTY of the first load, and is_empty: see emptiness.h.
  *

@@ -49,9 +49,9 @@
  *   [U3] compare-and-swap of tail: release for [U1] and [O5]; on failure acquire, it stands for [U1] then
  *   [U4] push stores the slot: release, pairs with [O2]: the item's contents
  *   [U5] push finds the slot taken, and tail unchanged by a compare-and-swap with itself: acq_rel. Whoever takes the
- *        ticket later reads this tail or a later one, so what it stores comes after [U2], which thus saw the lap before.
- *        A load would not do: it may be older than what [U2] saw, and the ticket be another's already (GQ_FULL of an
- *        empty queue). On failure acquire, it stands for [U1] then
+ *        ticket later reads this tail or a later one, so what it stores comes after [U2], which thus saw the lap
+ *        before. A load would not do: it may be older than what [U2] saw, and the ticket be another's already (GQ_FULL
+ *        of an empty queue). On failure acquire, it stands for [U1] then
  *   [O1] pop loads head: acquire, pairs with [O3] of others: see ABA; and whoever sees, by [O1], that items are gone
  *        sees with [O5] the tails that their poppers knew of
  *   [O2] pop loads slots: acquire, pairs with [U4]
