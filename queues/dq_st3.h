@@ -121,7 +121,7 @@ static inline void dq_st3_destroy(struct dq *deque) {
     free(deque);
 }
 
-/* The owner: for how many more there is room; looks at the thieves' line only if the answer might be less than `wanted`. */
+/* The owner: for how many more there is room; looks at the thieves' line only if it might be less than `wanted`. */
 SY_INLINE uint32_t dq_st3_room(struct dq_st3 *d, size_t wanted) {
     uint32_t room = d->capacity - (d->tail - d->head_seen);
     if (room < wanted) {
