@@ -37,15 +37,18 @@ wrong "a theft that is no compare-and-swap" \
     's/return au64_cas_release(&victim->shared, &word, \(dq.*\));/return au64_store_release(\&victim->shared, \1), true;/' \
     "${only[@]}"
 wrong "a pop that does not find out what is gone" 's/bool lost = .*;/bool lost = false;/' "${only[@]}"
-wrong "a slow step that does not find out what is gone" 's/d->floor = head - (uint64_t)dq_split_asym_distance.*;/(void)head;/' \
+wrong "a slow step that does not find out what is gone" \
+    's/d->floor = head - (uint64_t)dq_split_asym_distance.*;/(void)head;/' \
     "${only[@]}"
 wrong "push stores the head with relaxed" '/dq_split_asym_push(/,/^}/s/au64_store_release/au64_store_relaxed/' \
     "${pushed[@]}"
-wrong "a thief loads the head with relaxed" '/dq_split_asym_look(/,/^}/s/au64_load_acquire(&victim->head)/au64_load_relaxed(\&victim->head)/' \
+wrong "a thief loads the head with relaxed" \
+    '/dq_split_asym_look(/,/^}/s/au64_load_acquire(&victim->head)/au64_load_relaxed(\&victim->head)/' \
     "${more[@]}"
 wrong "open stores the word with relaxed" '/dq_split_asym_open(/,/^}/s/au64_store_release/au64_store_relaxed/' \
     "${shared[@]}"
-wrong "nothing to share, and no index given up" 's/count == 0 ? tail + 1 : tail/tail/; /dq_split_asym_answer(/,/^}/s/dq_split_asym_shift(d, 1);/(void)0;/' \
+wrong "nothing to share, and no index given up" \
+    's/count == 0 ? tail + 1 : tail/tail/; /dq_split_asym_answer(/,/^}/s/dq_split_asym_shift(d, 1);/(void)0;/' \
     "${reused[@]}"
 wrong "growth publishes the array with relaxed" '/\[G3\] \*\//s/release/relaxed/' "${grown[@]}"
 wrong "a thief loads the array with relaxed" '/\[G4\] \*\//s/acquire/relaxed/' "${grown[@]}"
