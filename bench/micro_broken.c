@@ -107,15 +107,15 @@ static enum dq_status dq_loses_push(struct dq *deque, struct sy_node *item) {
 static enum dq_status dq_doubles_steal(struct dq *victim, struct dq *thief, size_t max, struct sy_node **out,
                                        size_t *moved) {
     struct dq_mutex *d = dq_mutex_of(victim);
-    if (!is_time(THEFTS)) {
+    pthread_mutex_lock(&d->lock);
+    bool doubles = au64_load_relaxed(&d->length) > 0 && is_time(THEFTS);
+    *out = doubles ? *dq_mutex_slot(d, d->oldest) : NULL;
+    pthread_mutex_unlock(&d->lock);
+    if (!doubles) {
         return dq_mutex_steal(victim, thief, max, out, moved);
     }
-    pthread_mutex_lock(&d->lock);
-    bool any = au64_load_relaxed(&d->length) > 0;
-    *moved = any;
-    *out = any ? *dq_mutex_slot(d, d->oldest) : NULL;
-    pthread_mutex_unlock(&d->lock);
-    return any ? DQ_OK : DQ_EMPTY;
+    *moved = 1;
+    return DQ_OK;
 }
 
 /* Gives the owner the oldest. */
