@@ -88,9 +88,9 @@
  *        other requests they are hints
  *   [L] light, [H] heavy: asym.h
  *
- * A model checker for RC11 (stress/test_models.sh) finds the fault when either fence, the request or a step of the above
- * is missing, and when [H1], [H2], [W3], [G3] or [G4] is relaxed. It accepts [W5] relaxed: RC11 knows no cycles of
- * dependence, C11 by its letter does.
+ * A model checker for RC11 (stress/test_models.sh) finds the fault when either fence, the request or a step of the
+ * above is missing, and when [H1], [H2], [W3], [G3] or [G4] is relaxed. It accepts [W5] relaxed: RC11 knows no cycles
+ * of dependence, C11 by its letter does.
  *
  * Layout: the word, offset and array on one line (thieves write it), `asked` on one that is written only by requests
  * and answers, the owner's fields on a third, which a thief reads once a theft. push and pop touch the latter two and a

@@ -26,7 +26,7 @@ compile() {
         absent+=("$1")
         return 0
     fi
-    cmake -S "$STEALYARD_SOURCE" -B "$dir" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=-O1 \
+    cmake -S "$STEALYARD_SOURCE" -B "$dir" -G Ninja -DCMAKE_BUILD_TYPE=Release -DCMAKE_C_FLAGS_RELEASE=-O2 \
         -DCMAKE_C_COMPILER="$1" -DCMAKE_CXX_COMPILER="$2" -DSTEALYARD_WERROR=ON >"$dir.log" 2>&1 &&
         ninja -C "$dir" -k 0 >>"$dir.log" 2>&1 && include_deques "$2" >>"$dir.log" 2>&1 && echo "ok: $1" && return
     echo "FAIL: $1"
