@@ -75,24 +75,18 @@
 #define STEALYARD_QUEUES_DQ_CHASE_LEV_H
 
 #include "queues/dq.h"
-#include "queues/reclaim.h"
+#include "queues/dq_array.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #define DQ_CHASE_LEV_CAPACITY_MAX ((int64_t)1 << 30)
 
-struct dq_chase_lev_array {
-    struct reclaim_head retired; /* once it has been replaced */
-    int64_t capacity;            /* a power of two */
-    struct aptr slots[];         /* struct sy_node *; item i is in slot i mod capacity */
-};
-
 /* Items top .. bottom - 1 are inside. */
 struct dq_chase_lev {
     SY_ALIGNAS(SY_CACHE_LINE) struct ai64 top;    /* grows only */
     SY_ALIGNAS(SY_CACHE_LINE) struct ai64 bottom; /* written by the owner */
-    struct aptr array;                            /* struct dq_chase_lev_array *, written by the owner */
+    struct aptr array;                            /* struct dq_array *, written by the owner */
     int64_t top_seen;                             /* the owner's alone; at most top */
     struct reclaim *reclaim;                      /* immutable */
 };
@@ -101,34 +95,13 @@ SY_INLINE struct dq_chase_lev *dq_chase_lev_of(struct dq *deque) {
     return (struct dq_chase_lev *)(void *)deque;
 }
 
-SY_INLINE struct aptr *dq_chase_lev_slot(struct dq_chase_lev_array *array, int64_t index) {
-    return &array->slots[index & (array->capacity - 1)];
-}
-
-static inline struct dq_chase_lev_array *dq_chase_lev_array_create(int64_t capacity) {
-    size_t bytes = sizeof(struct dq_chase_lev_array) + (size_t)capacity * sizeof(struct aptr);
-    struct dq_chase_lev_array *array = (struct dq_chase_lev_array *)malloc(bytes);
-    if (!array) {
-        return NULL;
-    }
-    array->capacity = capacity;
-    for (int64_t i = 0; i < capacity; i++) {
-        aptr_store_relaxed(&array->slots[i], NULL); /* [G0] */
-    }
-    return array;
-}
-
-static inline void dq_chase_lev_array_free(struct reclaim_head *retired) {
-    free(retired); /* the head is the array's first field */
-}
-
 static inline int dq_chase_lev_create(struct dq **out, const struct dq_config *config) {
     if (!dq_config_is_valid(config) || config->capacity > (size_t)DQ_CHASE_LEV_CAPACITY_MAX) {
         return -EINVAL;
     }
     int64_t first_index = (int64_t)(config->first & (UINT64_MAX >> 2)); /* they never come to 2^63 */
     struct dq_chase_lev *d = (struct dq_chase_lev *)aligned_alloc(SY_CACHE_LINE, sizeof *d);
-    struct dq_chase_lev_array *array = dq_chase_lev_array_create((int64_t)config->capacity);
+    struct dq_array *array = dq_array_create((int64_t)config->capacity);
     if (!d || !array) {
         free(d);
         free(array);
@@ -150,20 +123,20 @@ static inline void dq_chase_lev_destroy(struct dq *deque) {
 
 /* Doubles the array that is in `place` and holds items top .. bottom - 1. */
 SY_INLINE bool dq_chase_lev_array_double(struct aptr *place, struct reclaim *reclaim, int64_t top, int64_t bottom) {
-    struct dq_chase_lev_array *old = (struct dq_chase_lev_array *)aptr_load_relaxed(place); /* [P1] */
+    struct dq_array *old = (struct dq_array *)aptr_load_relaxed(place); /* [P1] */
     if (old->capacity >= DQ_CHASE_LEV_CAPACITY_MAX) {
         return false;
     }
-    struct dq_chase_lev_array *array = dq_chase_lev_array_create(old->capacity * 2);
+    struct dq_array *array = dq_array_create(old->capacity * 2);
     if (!array) {
         return false;
     }
     for (int64_t i = top; i < bottom; i++) {
-        void *item = aptr_load_relaxed(dq_chase_lev_slot(old, i)); /* [G1] */
-        aptr_store_relaxed(dq_chase_lev_slot(array, i), item);     /* [G1] */
+        void *item = aptr_load_relaxed(dq_array_slot(old, i)); /* [G1] */
+        aptr_store_relaxed(dq_array_slot(array, i), item);     /* [G1] */
     }
     aptr_store_release(place, array); /* [G2] */
-    reclaim_defer(reclaim, &old->retired, dq_chase_lev_array_free);
+    reclaim_defer(reclaim, &old->retired, dq_array_free);
     return true;
 }
 
@@ -174,8 +147,8 @@ __attribute__((noinline, unused)) static bool dq_chase_lev_grow(struct dq_chase_
 
 /* The owner: makes sure that one push finds room. It stays, for only the owner pushes. */
 SY_INLINE bool dq_chase_lev_make_room(struct dq_chase_lev *d) {
-    struct dq_chase_lev_array *array = (struct dq_chase_lev_array *)aptr_load_relaxed(&d->array); /* [P1] */
-    int64_t bottom = ai64_load_relaxed(&d->bottom);                                               /* [P1] */
+    struct dq_array *array = (struct dq_array *)aptr_load_relaxed(&d->array); /* [P1] */
+    int64_t bottom = ai64_load_relaxed(&d->bottom);                           /* [P1] */
     if (bottom - d->top_seen < array->capacity) {
         return true;
     }
@@ -188,10 +161,10 @@ SY_INLINE enum dq_status dq_chase_lev_push(struct dq *deque, struct sy_node *ite
     if (!dq_chase_lev_make_room(d)) {
         return DQ_FULL;
     }
-    struct dq_chase_lev_array *array = (struct dq_chase_lev_array *)aptr_load_relaxed(&d->array); /* [P1] */
-    int64_t bottom = ai64_load_relaxed(&d->bottom);                                               /* [P1] */
-    aptr_store_relaxed(dq_chase_lev_slot(array, bottom), item);                                   /* [P3] */
-    ai64_store_release(&d->bottom, bottom + 1);                                                   /* [P4] */
+    struct dq_array *array = (struct dq_array *)aptr_load_relaxed(&d->array); /* [P1] */
+    int64_t bottom = ai64_load_relaxed(&d->bottom);                           /* [P1] */
+    aptr_store_relaxed(dq_array_slot(array, bottom), item);                   /* [P3] */
+    ai64_store_release(&d->bottom, bottom + 1);                               /* [P4] */
     return DQ_OK;
 }
 
@@ -201,18 +174,18 @@ SY_INLINE enum dq_status dq_chase_lev_pop(struct dq *deque, struct sy_node **out
     if (last < d->top_seen) {
         return DQ_EMPTY;
     }
-    struct dq_chase_lev_array *array = (struct dq_chase_lev_array *)aptr_load_relaxed(&d->array); /* [P1] */
-    ai64_store_release(&d->bottom, last);                                                         /* [O1] */
-    fence_seq_cst();                                                                              /* [F1] */
-    int64_t top = ai64_load_acquire(&d->top);                                                     /* [O2] */
+    struct dq_array *array = (struct dq_array *)aptr_load_relaxed(&d->array); /* [P1] */
+    ai64_store_release(&d->bottom, last);                                     /* [O1] */
+    fence_seq_cst();                                                          /* [F1] */
+    int64_t top = ai64_load_acquire(&d->top);                                 /* [O2] */
     if (top < last) {
-        *out = (struct sy_node *)aptr_load_relaxed(dq_chase_lev_slot(array, last)); /* [O3] */
+        *out = (struct sy_node *)aptr_load_relaxed(dq_array_slot(array, last)); /* [O3] */
         return DQ_OK;
     }
     bool won = false;
     if (top == last) {
-        *out = (struct sy_node *)aptr_load_relaxed(dq_chase_lev_slot(array, last)); /* [O3] */
-        won = ai64_cas_seq_cst(&d->top, &top, last + 1);                            /* [O4] */
+        *out = (struct sy_node *)aptr_load_relaxed(dq_array_slot(array, last)); /* [O3] */
+        won = ai64_cas_seq_cst(&d->top, &top, last + 1);                        /* [O4] */
     }
     ai64_store_relaxed(&d->bottom, last + 1); /* [O5] */
     d->top_seen = last + 1;                   /* top has reached bottom, by us or by a thief */
@@ -227,9 +200,9 @@ SY_INLINE enum dq_status dq_chase_lev_steal_one(struct dq_chase_lev *victim, str
     if (top >= bottom) {
         return DQ_EMPTY;
     }
-    struct dq_chase_lev_array *array = (struct dq_chase_lev_array *)aptr_load_acquire(&victim->array); /* [T3] */
-    struct sy_node *item = (struct sy_node *)aptr_load_relaxed(dq_chase_lev_slot(array, top));         /* [T4] */
-    if (!ai64_cas_seq_cst(&victim->top, &top, top + 1)) {                                              /* [T5] */
+    struct dq_array *array = (struct dq_array *)aptr_load_acquire(&victim->array);         /* [T3] */
+    struct sy_node *item = (struct sy_node *)aptr_load_relaxed(dq_array_slot(array, top)); /* [T4] */
+    if (!ai64_cas_seq_cst(&victim->top, &top, top + 1)) {                                  /* [T5] */
         return DQ_RETRY;
     }
     *out = item;

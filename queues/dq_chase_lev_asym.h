@@ -60,7 +60,7 @@ enum { DQ_CHASE_LEV_ASYM_LIGHT, DQ_CHASE_LEV_ASYM_REFUSED, DQ_CHASE_LEV_ASYM_FUL
 
 struct dq_chase_lev_asym {
     struct dq_chase_lev_half ends; /* first; its ring is the owner's view of the array */
-    struct aptr array;             /* struct dq_chase_lev_array *, written by the owner */
+    struct aptr array;             /* struct dq_array *, written by the owner */
     struct reclaim *reclaim;       /* immutable */
     struct au32 fences;            /* LIGHT; REFUSED, by a thief; FULL, by the owner or from the start */
 };
@@ -69,7 +69,7 @@ SY_INLINE struct dq_chase_lev_asym *dq_chase_lev_asym_of(struct dq *deque) {
     return (struct dq_chase_lev_asym *)(void *)deque;
 }
 
-SY_INLINE void dq_chase_lev_asym_view(struct dq_chase_lev_ring *ring, struct dq_chase_lev_array *array) {
+SY_INLINE void dq_chase_lev_asym_view(struct dq_chase_lev_ring *ring, struct dq_array *array) {
     ring->slots = array->slots;
     ring->mask = array->capacity - 1;
 }
@@ -79,7 +79,7 @@ static inline int dq_chase_lev_asym_create(struct dq **out, const struct dq_conf
         return -EINVAL;
     }
     struct dq_chase_lev_asym *d = (struct dq_chase_lev_asym *)aligned_alloc(SY_CACHE_LINE, sizeof *d);
-    struct dq_chase_lev_array *array = dq_chase_lev_array_create((int64_t)config->capacity);
+    struct dq_array *array = dq_array_create((int64_t)config->capacity);
     if (!d || !array) {
         free(d);
         free(array);
@@ -109,7 +109,7 @@ __attribute__((noinline, unused)) static int64_t dq_chase_lev_asym_grow(struct d
         if (!dq_chase_lev_array_double(&d->array, d->reclaim, d->ends.top_seen, bottom)) {
             break;
         }
-        struct dq_chase_lev_array *array = (struct dq_chase_lev_array *)aptr_load_relaxed(&d->array); /* [P1] */
+        struct dq_array *array = (struct dq_array *)aptr_load_relaxed(&d->array); /* [P1] */
         dq_chase_lev_asym_view(&d->ends.ring, array);
     }
     return room;
@@ -185,7 +185,7 @@ SY_INLINE enum dq_status dq_chase_lev_asym_steal(struct dq *victim, struct dq *t
     if (status != DQ_OK) {
         return status;
     }
-    struct dq_chase_lev_array *array = (struct dq_chase_lev_array *)aptr_load_acquire(&from->array); /* [T3] */
+    struct dq_array *array = (struct dq_array *)aptr_load_acquire(&from->array); /* [T3] */
     struct dq_chase_lev_ring ring;
     dq_chase_lev_asym_view(&ring, array);
     if (inside > ring.mask + 1) { /* top has moved since; room for so many would stay for nothing */

@@ -110,12 +110,12 @@
 
 #include "queues/asym.h"
 #include "queues/dq.h"
-#include "queues/reclaim.h"
+#include "queues/dq_array.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
-#define DQ_SPLIT_ASYM_CAPACITY_MAX ((size_t)1 << 30)
+#define DQ_SPLIT_ASYM_CAPACITY_MAX ((int64_t)1 << 30)
 #define DQ_SPLIT_ASYM_COUNT_BITS 12
 #define DQ_SPLIT_ASYM_COUNT_MAX ((UINT64_C(1) << DQ_SPLIT_ASYM_COUNT_BITS) - 1)
 #define DQ_SPLIT_ASYM_CLOSED UINT64_C(1) /* bit of a word */
@@ -125,16 +125,10 @@
 #define DQ_SPLIT_ASYM_PATIENCE 100
 #endif
 
-struct dq_split_asym_array {
-    struct reclaim_head retired; /* once it has been replaced */
-    size_t capacity;             /* a power of two */
-    struct aptr slots[];         /* struct sy_node *; that of a position is position mod capacity */
-};
-
 struct dq_split_asym {
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 shared; /* tail, count, closed: see above */
     struct au64 offset;                           /* an item's index less its position; written while closed */
-    struct aptr array;                            /* struct dq_split_asym_array *; written while closed */
+    struct aptr array;                            /* struct dq_array *; written while closed */
     SY_ALIGNAS(SY_CACHE_LINE) struct au32 asked;  /* thieves want more shared */
     SY_ALIGNAS(SY_CACHE_LINE) struct au64 head;   /* the position after the newest item; written by the owner */
     /* The owner's alone: */
@@ -149,10 +143,6 @@ struct dq_split_asym {
 
 SY_INLINE struct dq_split_asym *dq_split_asym_of(struct dq *deque) {
     return (struct dq_split_asym *)(void *)deque;
-}
-
-SY_INLINE struct aptr *dq_split_asym_slot(struct dq_split_asym_array *array, uint64_t position) {
-    return &array->slots[position & (array->capacity - 1)];
 }
 
 SY_INLINE struct aptr *dq_split_asym_own_slot(struct dq_split_asym *d, uint64_t position) {
@@ -189,36 +179,19 @@ SY_INLINE uint64_t dq_split_asym_half(uint64_t n) {
 
 /* ---- making and unmaking ---- */
 
-static inline struct dq_split_asym_array *dq_split_asym_array_create(size_t capacity) {
-    struct dq_split_asym_array *array =
-        (struct dq_split_asym_array *)malloc(sizeof(struct dq_split_asym_array) + capacity * sizeof(struct aptr));
-    if (array) {
-        array->capacity = capacity;
-        for (size_t i = 0; i < capacity; i++) {
-            aptr_store_relaxed(&array->slots[i], NULL); /* [G1] */
-        }
-    }
-    return array;
-}
-
-static inline void dq_split_asym_array_free(struct reclaim_head *retired) {
-    free(retired); /* the head is the array's first field */
-}
-
 /* The owner's view of its array, with `oldest` the position of the oldest item. */
-static inline void dq_split_asym_own_array(struct dq_split_asym *d, struct dq_split_asym_array *array,
-                                           uint64_t oldest) {
+static inline void dq_split_asym_own_array(struct dq_split_asym *d, struct dq_array *array, uint64_t oldest) {
     d->slots = array->slots;
-    d->mask = array->capacity - 1;
-    d->limit = oldest + array->capacity;
+    d->mask = (uint64_t)array->capacity - 1;
+    d->limit = oldest + (uint64_t)array->capacity;
 }
 
 static inline int dq_split_asym_create(struct dq **out, const struct dq_config *config) {
-    if (!dq_config_is_valid(config) || config->capacity > DQ_SPLIT_ASYM_CAPACITY_MAX) {
+    if (!dq_config_is_valid(config) || config->capacity > (size_t)DQ_SPLIT_ASYM_CAPACITY_MAX) {
         return -EINVAL;
     }
     struct dq_split_asym *d = (struct dq_split_asym *)aligned_alloc(SY_CACHE_LINE, sizeof *d);
-    struct dq_split_asym_array *array = dq_split_asym_array_create(config->capacity);
+    struct dq_array *array = dq_array_create((int64_t)config->capacity);
     if (!d || !array) {
         free(d);
         free(array);
@@ -310,9 +283,8 @@ static inline void dq_split_asym_answer_word(struct dq_split_asym *d, uint64_t w
 
 /* Doubles the array, while nobody but the owner reads or writes what counts. */
 static inline bool dq_split_asym_grow(struct dq_split_asym *d) {
-    struct dq_split_asym_array *old = (struct dq_split_asym_array *)aptr_load_relaxed(&d->array); /* [G0] */
-    struct dq_split_asym_array *array =
-        old->capacity < DQ_SPLIT_ASYM_CAPACITY_MAX ? dq_split_asym_array_create(old->capacity * 2) : NULL;
+    struct dq_array *old = (struct dq_array *)aptr_load_relaxed(&d->array); /* [G0] */
+    struct dq_array *array = old->capacity < DQ_SPLIT_ASYM_CAPACITY_MAX ? dq_array_create(old->capacity * 2) : NULL;
     if (!array) {
         return false;
     }
@@ -320,13 +292,13 @@ static inline bool dq_split_asym_grow(struct dq_split_asym *d) {
     uint64_t head = au64_load_relaxed(&d->head), offset = au64_load_relaxed(&d->offset); /* [H0] [F0] */
     uint64_t oldest = head - (uint64_t)dq_split_asym_distance(head, offset, word);
     for (uint64_t position = oldest; position != head; position++) {
-        aptr_store_relaxed(dq_split_asym_slot(array, position),
-                           aptr_load_relaxed(dq_split_asym_slot(old, position))); /* [G2] */
+        aptr_store_relaxed(dq_array_slot(array, (int64_t)position),
+                           aptr_load_relaxed(dq_array_slot(old, (int64_t)position))); /* [G2] */
     }
     aptr_store_release(&d->array, array); /* [G3] */
     dq_split_asym_own_array(d, array, oldest);
     au64_store_release(&d->shared, word); /* [W3] */
-    reclaim_defer(d->reclaim, &old->retired, dq_split_asym_array_free);
+    reclaim_defer(d->reclaim, &old->retired, dq_array_free);
     return true;
 }
 
@@ -523,12 +495,12 @@ __attribute__((noinline, unused)) static enum dq_status dq_split_asym_revoke(str
 /* Copies what was found to where the thief's next pushes would put it, but for the oldest, which is returned. */
 SY_INLINE struct sy_node *dq_split_asym_copy(struct dq_split_asym *victim, const struct dq_split_asym_find *find,
                                              uint64_t n, struct dq_split_asym *thief) {
-    struct dq_split_asym_array *from = (struct dq_split_asym_array *)aptr_load_acquire(&victim->array); /* [G4] */
-    void *oldest = aptr_load_relaxed(dq_split_asym_slot(from, find->oldest));                           /* [S2] */
-    uint64_t head = n > 1 ? au64_load_relaxed(&thief->head) : 0;                                        /* [H0] */
+    struct dq_array *from = (struct dq_array *)aptr_load_acquire(&victim->array); /* [G4] */
+    void *oldest = aptr_load_relaxed(dq_array_slot(from, (int64_t)find->oldest)); /* [S2] */
+    uint64_t head = n > 1 ? au64_load_relaxed(&thief->head) : 0;                  /* [H0] */
     for (uint64_t i = 1; i < n; i++) {
-        void *item = aptr_load_relaxed(dq_split_asym_slot(from, find->oldest + i)); /* [S2] */
-        aptr_store_relaxed(dq_split_asym_own_slot(thief, head + i - 1), item);      /* [S1] */
+        void *item = aptr_load_relaxed(dq_array_slot(from, (int64_t)(find->oldest + i))); /* [S2] */
+        aptr_store_relaxed(dq_split_asym_own_slot(thief, head + i - 1), item);            /* [S1] */
     }
     return (struct sy_node *)oldest;
 }

@@ -259,7 +259,7 @@ static enum dq_status races_pop(struct dq *deque, struct sy_node **out) {
     if (bottom - top != 1) {
         return dq_chase_lev_pop(deque, out);
     }
-    *out = aptr_load_relaxed(dq_chase_lev_slot(aptr_load_relaxed(&d->array), top));
+    *out = aptr_load_relaxed(dq_array_slot(aptr_load_relaxed(&d->array), top));
     ai64_store_seq_cst(&d->top, bottom);
     return DQ_OK;
 }
@@ -275,11 +275,11 @@ static enum dq_status tardy_steal(struct dq *victim, struct dq *thief, size_t ma
     if (top >= ai64_load_acquire(&v->bottom)) {
         return DQ_EMPTY;
     }
-    struct dq_chase_lev_array *array = aptr_load_acquire(&v->array);
+    struct dq_array *array = aptr_load_acquire(&v->array);
     if (!ai64_cas_seq_cst(&v->top, &top, top + 1)) {
         return DQ_RETRY;
     }
-    *out = aptr_load_relaxed(dq_chase_lev_slot(array, top));
+    *out = aptr_load_relaxed(dq_array_slot(array, top));
     *moved = 1;
     return DQ_OK;
 }
@@ -293,9 +293,9 @@ static enum dq_status pairs_steal(struct dq *victim, struct dq *thief, size_t ma
     if (!thief || max < 2 || ai64_load_acquire(&v->bottom) - top < 3) {
         return dq_chase_lev_steal(victim, thief, max, out, moved);
     }
-    struct dq_chase_lev_array *array = aptr_load_acquire(&v->array);
-    struct sy_node *first = aptr_load_relaxed(dq_chase_lev_slot(array, top));
-    struct sy_node *second = aptr_load_relaxed(dq_chase_lev_slot(array, top + 1));
+    struct dq_array *array = aptr_load_acquire(&v->array);
+    struct sy_node *first = aptr_load_relaxed(dq_array_slot(array, top));
+    struct sy_node *second = aptr_load_relaxed(dq_array_slot(array, top + 1));
     *moved = 0;
     if (!ai64_cas_seq_cst(&v->top, &top, top + 2)) {
         return DQ_RETRY;
