@@ -113,7 +113,7 @@ static void ours_turn(struct rx_loop *loop) {
 }
 
 static void ours_wake(struct rx_loop *loop) {
-    loop->ops->wake(loop->rx);
+    loop->ops->wake(loop->rx, 0);
 }
 
 /* ---- life ---- */
@@ -172,7 +172,7 @@ static bool watch(struct rx_loop *loop, size_t index) {
 static struct rx_loop *ours_open(const struct rx_engine *engine, struct rx_rig *rig) {
     struct sy_config defaults;
     sy_config_init(&defaults);
-    struct rx_config config = {.batch = defaults.reactor_batch, .speculative = defaults.speculative_io};
+    struct rx_config config = {.batch = defaults.reactor_batch, .slots = 1, .speculative = defaults.speculative_io};
     struct rx_loop *loop = calloc(1, sizeof *loop + rig->count * sizeof loop->slots[0]);
     if (!loop) {
         rig->failure = "no memory";

@@ -76,6 +76,7 @@ int sy_block_on(struct sy_runtime *runtime, const struct sy_future_type *type, v
         if (type->poll(future, &cx) == SY_READY) {
             break;
         }
+        driver_flush(&runtime->driver);
         event_wait(&waker->event, -1);
     }
     if (type->drop) {

@@ -131,7 +131,7 @@ static void *thread_main(void *argument) {
     self->next = blocking->ended;
     blocking->ended = self;
     if (blocking->closed && blocking->threads == 0) {
-        driver_wake(&runtime->driver);
+        driver_wake(&runtime->driver, 0);
     }
     pthread_mutex_unlock(&blocking->lock);
     return NULL;
@@ -246,16 +246,31 @@ static void cancel_jobs(struct blocking *blocking) {
     }
 }
 
+/* Under the lock, which is let go of meanwhile. Waits in the place of the first worker, which has left it. */
+static void wait_for_threads(struct sy_runtime *runtime) {
+    struct blocking *blocking = &runtime->blocking;
+    struct driver *driver = &runtime->driver;
+    pthread_mutex_unlock(&blocking->lock);
+    while (driver_attach(driver, 0)) { /* no descriptor or memory left: the jobs will give some back */
+        sched_yield();
+    }
+    pthread_mutex_lock(&blocking->lock);
+    while (blocking->threads > 0) {
+        pthread_mutex_unlock(&blocking->lock);
+        driver_block(driver, 0); /* the last thread to end wakes it */
+        pthread_mutex_lock(&blocking->lock);
+    }
+    driver_detach(driver);
+}
+
 void blocking_close(struct sy_runtime *runtime) {
     struct blocking *blocking = &runtime->blocking;
     pthread_mutex_lock(&blocking->lock);
     blocking->closed = true;
     cancel_jobs(blocking);
     pthread_cond_broadcast(&blocking->work);
-    while (blocking->threads > 0) {
-        pthread_mutex_unlock(&blocking->lock);
-        driver_block(&runtime->driver); /* the last thread to end wakes it */
-        pthread_mutex_lock(&blocking->lock);
+    if (blocking->threads > 0) {
+        wait_for_threads(runtime);
     }
     join_ended(blocking);
     pthread_mutex_unlock(&blocking->lock);

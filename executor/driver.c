@@ -38,26 +38,46 @@ void driver_deregister(struct driver *driver, struct rx_source *source) {
     au32_fetch_sub_relaxed(&driver->sources, 1);
 }
 
+void driver_close(struct driver *driver, struct rx_source *source) {
+    driver->ops->close(driver->rx, source);
+    au32_fetch_sub_relaxed(&driver->sources, 1);
+}
+
 static struct driver_events collect(struct driver *driver, int events) {
     /* A wait that fails (out of memory in the kernel) is tried again by whoever comes next; timers must go on. */
     return (struct driver_events){.events = events > 0 ? (unsigned)events : 0, .timers = timers_fire(&driver->timers)};
 }
 
-struct driver_events driver_look(struct driver *driver) {
+int driver_attach(struct driver *driver, unsigned slot) {
+    return driver->ops->stealable ? 0 : driver->ops->attach(driver->rx, slot);
+}
+
+void driver_detach(struct driver *driver) {
+    if (!driver->ops->stealable) {
+        driver->ops->detach(driver->rx);
+    }
+}
+
+struct driver_events driver_look(struct driver *driver, bool locked) {
     int events = 0;
     if (au32_load_relaxed(&driver->sources) > 0) {
         events = driver->ops->wait(driver->rx, 0);
     }
-    return collect(driver, events);
+    return locked ? collect(driver, events) : (struct driver_events){.events = events > 0 ? (unsigned)events : 0};
 }
 
-struct driver_events driver_block(struct driver *driver) {
-    int64_t timeout_ns = timers_begin_wait(&driver->timers);
+struct driver_events driver_sleep(struct driver *driver, int64_t limit_ns) {
+    int events = driver->ops->wait(driver->rx, limit_ns);
+    return (struct driver_events){.events = events > 0 ? (unsigned)events : 0};
+}
+
+struct driver_events driver_block(struct driver *driver, unsigned slot) {
+    int64_t timeout_ns = timers_begin_wait(&driver->timers, slot);
     int events = driver->ops->wait(driver->rx, timeout_ns);
     timers_end_wait(&driver->timers);
     return collect(driver, events);
 }
 
-void driver_wake(struct driver *driver) {
-    driver->ops->wake(driver->rx);
+void driver_wake(struct driver *driver, unsigned slot) {
+    driver->ops->wake(driver->rx, driver->ops->stealable ? 0 : slot);
 }

@@ -19,6 +19,9 @@
  * none of the three holds. D1: the one who leaves stores (lock or sentinel), runs a full barrier, and loads the other
  * two; so of two that leave at once, at least the second sees that nobody is left.
  *
+ * A reactor that cannot be stolen has a slot for each worker. Then the lock is only the timers': each worker looks into
+ * its own slot without it and sleeps there, and who holds it besides wakes in time for the earliest timer.
+ *
  * Accesses: the lock is taken with acquire and given back with release, for the reactor's and nobody else's data; the
  * rest of the orders is in D1's barriers. `epoch` counts the waits that ended, relaxed: the sentinel compares it with
  * what it saw last, and a stale value costs one more turn.
@@ -48,6 +51,9 @@ void driver_destroy(struct driver *driver);
 int driver_register(struct driver *driver, int fd, struct rx_source **out);
 void driver_deregister(struct driver *driver, struct rx_source *source);
 
+/* Deregisters and closes the descriptor; operations in flight end first (reactor.h). */
+void driver_close(struct driver *driver, struct rx_source *source);
+
 SY_INLINE bool driver_try_lock(struct driver *driver, uint32_t how) {
     uint32_t expected = DRIVER_FREE;
     return au32_load_relaxed(&driver->lock) == DRIVER_FREE && au32_cas_acquire(&driver->lock, &expected, how);
@@ -63,13 +69,27 @@ struct driver_events {
     unsigned timers;
 };
 
-/* With the lock: takes what is there. */
-struct driver_events driver_look(struct driver *driver);
+/* Where the reactor has slots: the calling thread's is `slot` from now on, and no longer. Otherwise nothing. 0, -errno. */
+int driver_attach(struct driver *driver, unsigned slot);
+void driver_detach(struct driver *driver);
+
+/* Takes what is there. With the lock timers as well; without it only where the reactor has slots. */
+struct driver_events driver_look(struct driver *driver, bool locked);
 
 /* With the lock: sleeps until an event, a timer or driver_wake. */
-struct driver_events driver_block(struct driver *driver);
+struct driver_events driver_block(struct driver *driver, unsigned slot);
 
-/* Interrupts driver_block, the current one or the next. Any thread. */
-void driver_wake(struct driver *driver);
+/* Without the lock, where the reactor has slots: sleeps until an event, driver_wake or the limit (negative: none). */
+struct driver_events driver_sleep(struct driver *driver, int64_t limit_ns);
+
+/* Interrupts the sleep in that slot, the current one or the next. Any thread. */
+void driver_wake(struct driver *driver, unsigned slot);
+
+/* Before a thread that may have polled operations sleeps elsewhere, or runs on without having looked. */
+SY_INLINE void driver_flush(struct driver *driver) {
+    if (driver->ops->flush) {
+        driver->ops->flush(driver->rx);
+    }
+}
 
 #endif

@@ -155,8 +155,9 @@ struct sy_part {
     const char *order;
     const char *progress;
     const char *reclamation;
-    const char *cost;   /* of one push and one pop, and of a steal */
+    const char *cost;   /* of one push and one pop, and of a steal; of a receive, a send and a wait */
     const char *caveat; /* known defects and what is done about them */
+    const char *missing; /* not built: what lacks, and how to get it */
     bool bounded;
     bool withholds; /* keeps some tasks from other workers until its own does something */
     bool reclaims;  /* frees memory that others may be reading, by quiescent states */

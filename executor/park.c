@@ -19,9 +19,9 @@ void park_stay(struct worker *worker) {
     }
 }
 
-void worker_look(struct worker *worker) {
+void worker_look(struct worker *worker, bool locked) {
     worker->in_driver = true;
-    count_driver(worker, driver_look(&worker->runtime->driver));
+    count_driver(worker, driver_look(&worker->runtime->driver, locked));
     worker->in_driver = false;
 }
 
@@ -31,7 +31,7 @@ static bool block_in_driver(struct worker *worker) {
         return true;
     }
     worker->in_driver = true;
-    count_driver(worker, driver_block(&worker->runtime->driver));
+    count_driver(worker, driver_block(&worker->runtime->driver, worker->index));
     worker->in_driver = false;
     return event_end_polling(&worker->event) || worker->brought || runtime_closed(worker->runtime);
 }
@@ -79,6 +79,21 @@ static bool watch_look(struct watch *watch, struct driver *driver) {
     return false;
 }
 
+/* One sleep: on the event or, where the reactor has slots, in the worker's own. False: the time is up, or for nothing. */
+static bool sleep_once(struct worker *worker, int64_t limit_ns) {
+    struct driver *driver = &worker->runtime->driver;
+    if (driver->ops->stealable) {
+        return event_wait(&worker->event, limit_ns);
+    }
+    if (!event_begin_polling(&worker->event)) {
+        return true;
+    }
+    worker->in_driver = true;
+    count_driver(worker, driver_sleep(driver, limit_ns));
+    worker->in_driver = false;
+    return event_end_polling(&worker->event) || worker->brought || runtime_closed(worker->runtime);
+}
+
 /* Sleeps until it is woken (true), or until it has taken over the reactor (false). */
 static bool sleep_on_event(struct worker *worker) {
     struct driver *driver = &worker->runtime->driver;
@@ -86,7 +101,7 @@ static bool sleep_on_event(struct worker *worker) {
     watch_begin(&watch, driver);
     for (;;) {
         int64_t limit_ns = watch.sentinel ? (int64_t)worker->runtime->config.handoff_ns : -1;
-        if (event_wait(&worker->event, limit_ns)) {
+        if (sleep_once(worker, limit_ns)) {
             watch_end(&watch, driver);
             return true;
         }
@@ -108,6 +123,7 @@ void park_sleep(struct worker *worker, bool block) {
     worker->brought = false;
     reclaim_offline();
     if (!block) {
+        driver_flush(&runtime->driver);
         block = !sleep_on_event(worker);
     }
     while (block && !block_in_driver(worker)) {

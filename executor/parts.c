@@ -81,8 +81,9 @@ static bool reactor_at(unsigned index, struct sy_part *part) {
                              .order = ops->completion ? "completion" : "readiness",
                              .progress = ops->stealable ? "stealable: any idle worker waits" : "not stealable",
                              .reclamation = "",
-                             .cost = "",
-                             .caveat = ""};
+                             .cost = ops->cost,
+                             .caveat = ops->caveat ? ops->caveat : "",
+                             .missing = ops->missing ? ops->missing : ""};
     return true;
 }
 
@@ -139,7 +140,7 @@ static int probe_local_deque(const char *name) {
 
 static int probe_reactor(const char *name) {
     const struct rx_ops *ops = rx_find(name);
-    struct rx_config config = {.batch = 1};
+    struct rx_config config = {.batch = 1, .slots = 1};
     struct rx *rx;
     int error = ops ? ops->create(&rx, &config) : -EINVAL;
     if (!error) {

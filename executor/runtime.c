@@ -85,7 +85,7 @@ void runtime_notify(struct sy_runtime *runtime, struct worker *by) {
         au64_fetch_add_relaxed(&runtime->outside_wakes, 1);
     }
     if (event_set(&runtime->workers[index].event) == EVENT_POLLING) {
-        driver_wake(&runtime->driver);
+        driver_wake(&runtime->driver, index);
     }
 }
 
@@ -127,6 +127,12 @@ static void *worker_main(void *argument) {
     struct sy_runtime *runtime = worker->runtime;
     name_thread(worker);
     pin_to_processor(worker);
+    worker->start_error = driver_attach(&runtime->driver, worker->index);
+    bool attached = worker->start_error == 0;
+    event_set(&worker->started_up);
+    if (!attached) {
+        return NULL;
+    }
     reclaim_attach();
     worker_current = worker;
     worker->tuned_at_ns = sy_now_ns();
@@ -135,6 +141,7 @@ static void *worker_main(void *argument) {
     worker_count_busy(worker);
     worker_current = NULL;
     reclaim_detach();
+    driver_detach(&runtime->driver);
     return NULL;
 }
 
@@ -158,6 +165,7 @@ static int worker_create(struct sy_runtime *runtime, uint32_t index) {
     worker->context.waker = (struct sy_waker){&task_waker_vtable, NULL};
     worker->context.runtime = runtime;
     event_init(&worker->event);
+    event_init(&worker->started_up);
     struct dq_config deque = {.capacity = config->local_capacity, .reclaim = runtime->reclaim};
     return runtime->dq_ops->create(&worker->deque, &deque);
 }
@@ -169,6 +177,10 @@ static int start_workers(struct sy_runtime *runtime) {
             return -EAGAIN;
         }
         worker->started = true;
+        event_wait(&worker->started_up, -1);
+        if (worker->start_error) {
+            return worker->start_error;
+        }
     }
     return 0;
 }
@@ -176,7 +188,7 @@ static int start_workers(struct sy_runtime *runtime) {
 static void join_workers(struct sy_runtime *runtime) {
     for (unsigned i = 0; i < runtime->config.workers; i++) {
         if (event_set(&runtime->workers[i].event) == EVENT_POLLING) {
-            driver_wake(&runtime->driver);
+            driver_wake(&runtime->driver, i);
         }
     }
     for (unsigned i = 0; i < runtime->config.workers; i++) {
@@ -240,6 +252,7 @@ static void destroy_workers(struct sy_runtime *runtime) {
         if (worker->deque) {
             runtime->dq_ops->destroy(worker->deque);
             event_destroy(&worker->event);
+            event_destroy(&worker->started_up);
         }
     }
     free(runtime->workers);
@@ -300,7 +313,8 @@ static int create_parts(struct sy_runtime *runtime) {
     runtime->gq_ops = part_global_queue(config->global_queue);
     runtime->dq_ops = part_local_deque(config->local_deque);
     runtime->combo = combo_find(runtime->gq_ops, runtime->dq_ops, config->dynamic_dispatch);
-    struct rx_config reactor = {.batch = config->reactor_batch, .speculative = config->speculative_io};
+    struct rx_config reactor = {
+        .batch = config->reactor_batch, .slots = config->workers, .speculative = config->speculative_io};
     int error = idle_create(&runtime->idle, config->workers, config->searching_max);
     if (!error) {
         error = owned_create(&runtime->owned);

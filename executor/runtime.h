@@ -80,9 +80,11 @@ struct worker {
     SY_ALIGNAS(SY_CACHE_LINE) struct aptr deferred; /* yielded and over-eager tasks, a stack: see worker_put.h */
     struct au32 asked;                              /* for what the deque withholds: see worker_search.h */
     SY_ALIGNAS(SY_CACHE_LINE) struct event event;
+    struct event started_up;
     uint32_t index;
     pthread_t thread;
     bool started;
+    int start_error; /* what its thread's attaching to the reactor said; valid once `started_up` is set */
 };
 
 /*

@@ -18,6 +18,7 @@ void timers_create(struct timers *timers) {
     pthread_mutex_init(&timers->lock, NULL);
     timers->root = NULL;
     timers->wait_until_ns = 0;
+    timers->slot = 0;
     au64_store_relaxed(&timers->earliest_ns, TIMERS_NEVER);
 }
 
@@ -101,8 +102,9 @@ static void heap_remove(struct timers *timers, struct sy_sleep *sleep) {
     heap_set_root(timers, heap_meld(timers->root, children));
 }
 
-int64_t timers_begin_wait(struct timers *timers) {
+int64_t timers_begin_wait(struct timers *timers, unsigned slot) {
     pthread_mutex_lock(&timers->lock);
+    timers->slot = slot;
     int64_t timeout_ns = -1;
     timers->wait_until_ns = TIMERS_NEVER;
     if (timers->root) {
@@ -175,9 +177,10 @@ static void sleep_start(struct sy_sleep *sleep, struct timers *timers, struct sy
     if (earlier) {
         timers->wait_until_ns = sleep->deadline_ns; /* the next one need not wake again */
     }
+    unsigned slot = timers->slot;
     pthread_mutex_unlock(&timers->lock);
     if (earlier) {
-        driver_wake(&sleep->runtime->driver);
+        driver_wake(&sleep->runtime->driver, slot);
     }
 }
 

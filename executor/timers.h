@@ -21,14 +21,18 @@ struct timers {
     SY_ALIGNAS(SY_CACHE_LINE) pthread_mutex_t lock;
     struct sy_sleep *root;    /* the earliest */
     uint64_t wait_until_ns;   /* when the blocked waiter will look again; 0: nobody is blocked */
+    unsigned slot;            /* where it waits */
     struct au64 earliest_ns;  /* root's deadline or TIMERS_NEVER; written under the lock, read without as a hint */
 };
 
 void timers_create(struct timers *timers);
 void timers_destroy(struct timers *timers);
 
-/* The time-out for a blocking wait: nanoseconds from now until the earliest deadline, -1 if there is none. */
-int64_t timers_begin_wait(struct timers *timers);
+/*
+ * The time-out for a blocking wait: nanoseconds from now until the earliest deadline, -1 if there is none. `slot`: where
+ * the caller waits (reactor.h), for whoever starts an earlier sleep.
+ */
+int64_t timers_begin_wait(struct timers *timers, unsigned slot);
 void timers_end_wait(struct timers *timers);
 
 /* Wakes the sleeps that are due; returns how many. Any thread; cheap when there is no sleep at all. */

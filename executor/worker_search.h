@@ -17,8 +17,8 @@
 #define WORKER_SPIN_PAUSES 16 /* between two looks around while searching */
 #define STEAL_TRIES 4         /* of a victim that answers RETRY, in one round */
 
-/* A look at the reactor by a worker that holds the driver; tasks that it brings are in its own queue. */
-void worker_look(struct worker *worker);
+/* A look at the reactor, or into the worker's slot of it; tasks that it brings are in its own queue. */
+void worker_look(struct worker *worker, bool locked);
 
 SY_INLINE uint64_t worker_random(struct worker *worker) {
     uint64_t x = worker->random;
@@ -77,15 +77,19 @@ static inline struct sy_task *steal(struct worker *worker, bool urgent, const st
     return NULL;
 }
 
-/* Steals the reactor for a look. True: that brought tasks to the own queue. */
+/* Steals the reactor for a look, if it can be stolen. True: that brought tasks to the own queue. */
 static inline bool look_at_reactor(struct worker *worker) {
     struct driver *driver = &worker->runtime->driver;
-    if (!driver_try_lock(driver, DRIVER_LOOKING)) {
+    bool locked = driver_try_lock(driver, DRIVER_LOOKING);
+    if (!locked && driver->ops->stealable) {
+        driver_flush(driver);
         return false;
     }
     worker->brought = false;
-    worker_look(worker);
-    driver_unlock(driver);
+    worker_look(worker, locked);
+    if (locked) {
+        driver_unlock(driver);
+    }
     return worker->brought;
 }
 

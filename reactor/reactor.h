@@ -15,20 +15,38 @@
  *     ops->cancel(rx, &op)           → RX_DONE: terminal; result is -ECANCELED, or the outcome if that came first
  *                                    → RX_PENDING: the waker is woken when it has become terminal (completion back ends)
  *
+ *     ops->flush(rx)                 what polls have left with the back end goes to the kernel
+ *
  * Exactly one terminal answer is given per operation. A cancel loses no data, no descriptor and no buffer: if bytes were
  * already moved, the result says so. An op that was never polled needs no cancel. An op that returned RX_DONE may be
- * initialised and used again.
+ * initialised and used again. A cancel that is pending makes progress when it is called again, without anybody in wait.
  *
- * A descriptor is registered once, as a source, before its first operation and deregistered after its last; the source
- * does not own the descriptor. At most one operation per direction (in: receive, accept, read, ready-in; out: send,
- * connect, write, ready-out) may be in flight on a source; a second gets -EBUSY.
+ * A descriptor is registered once, as a source, before its first operation, and deregistered or closed after its last;
+ * the source does not own the descriptor until it is closed. At most one operation per direction (in: receive, accept,
+ * read, ready-in; out: send, connect, write, ready-out) may be in flight on a source; a second gets -EBUSY.
+ *
+ * close may be called with operations in flight. Each of them ends: its waker is woken and its next poll or cancel is
+ * terminal, with the outcome if that came first and -ECANCELED otherwise. The descriptor is closed when the last of them
+ * is terminal and the kernel uses it no more; so its number is not used again before, and the peer sees the end of the
+ * stream then. shutdown(2) never waits: callers make it themselves, and operations in flight end by it.
+ *
+ * Timers are not the back end's: they are the same for all of them (executor/timers.h) and reach it as wait's time-out.
+ *
+ * A back end that can be stolen has one place to wait, and any thread may wait there. One that cannot has a place, a
+ * slot, for each worker: a thread attaches to a slot, waits there and nowhere else, and detaches before another may
+ * attach. Its sources live in some slot, and are told only while a thread is attached there and waits now and then; its
+ * operations are polled and cancelled by any thread all the same.
  *
  * | operation            | who, how many threads at once                                                            |
  * |----------------------|------------------------------------------------------------------------------------------|
  * | create, destroy      | one; destroy after the last operation has ended and every source is deregistered         |
  * | register, deregister | any thread; deregister of one source: one thread, with no operation in flight on it      |
+ * | close                | any thread; one for one source, while no operation on it is polled for the first time    |
  * | poll, cancel         | any thread, but one at a time for one operation; in and out of a source are independent   |
- * | wait                 | one thread at a time (the executor's lock sees to that), not always the same one         |
+ * | flush                | any thread: one that has polled, before it sleeps elsewhere than in wait                 |
+ * | attach, detach       | one thread at a time for a slot, one slot at a time for a thread                         |
+ * | wait                 | one thread at a time (the executor's lock sees to that), not always the same one; where  |
+ * |                      | there are slots, each attached thread, at the same time as others                        |
  * | wake                 | any thread, any number; wakes before, during or after a wait's start are never lost and  |
  * |                      | are merged until that wait returns                                                       |
  */
@@ -39,6 +57,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 
 #include "reactor/waker.h"
 
@@ -56,6 +75,10 @@ enum rx_kind {
     RX_SEND,      /* send(2) with MSG_NOSIGNAL; the result may be short */
     RX_READ,      /* read(2), for pipes and the like */
     RX_WRITE,     /* write(2); a pipe without reader raises SIGPIPE: the program ignores it, or gets the signal */
+    RX_RECV_MSG,  /* recvmsg(2) into `message`: vectors, and a datagram's sender; updates it as the call does */
+    RX_SEND_MSG,  /* sendmsg(2) of `message`, with MSG_NOSIGNAL: vectors, and a datagram's receiver */
+    RX_READ_AT,   /* preadv(2) into `vectors` at `offset`; only where the back end has `files` */
+    RX_WRITE_AT,  /* pwritev(2), likewise */
     RX_ACCEPT,    /* accept4(2), non-blocking and close-on-exec; the result is the new descriptor */
     RX_CONNECT,   /* connect(2) to address; result 0. -EAGAIN: the backlog of a Unix socket's listener is full */
     RX_READY_IN,  /* readable, end of file or error, as poll(2) would say now; the result is its revents */
@@ -67,19 +90,24 @@ struct rx_op {
     enum rx_kind kind;
     bool armed;               /* the back end's: a waker is stored or a request is under way */
     bool tried;               /* the back end's: the system call was made at least once */
+    bool orphaned;            /* the back end's: its source was closed while it was in flight, and it is terminal now */
     struct rx_source *source; /* outlives the operation */
     union {
         void *buffer;                   /* RECV, READ */
         const void *data;               /* SEND, WRITE */
         const struct sockaddr *address; /* CONNECT */
+        struct msghdr *message;         /* RECV_MSG, SEND_MSG */
+        const struct iovec *vectors;    /* READ_AT, WRITE_AT */
     };
-    size_t length;  /* of buffer, data or address, in bytes */
+    size_t length;  /* of buffer, data or address in bytes; of vectors: how many, at most IOV_MAX */
+    int64_t offset; /* READ_AT, WRITE_AT: from the file's beginning, in bytes */
     int64_t result; /* valid once terminal */
     void *backend;  /* the back end's own */
 };
 
 struct rx_config {
     unsigned batch;   /* events taken per wait, at least 1 */
+    unsigned slots;   /* threads that wait, at least 1; a back end that can be stolen has one place for all */
     bool speculative; /* try the system call before asking the kernel for events: one policy for all back ends */
 };
 
@@ -87,18 +115,35 @@ struct rx_ops {
     const char *name;    /* the file's stem */
     const char *summary; /* one line */
     const char *source;  /* manual page, paper */
+    const char *cost;    /* system calls for a receive that waits, a send, and a wait; memory per source, by kind */
+    const char *caveat;  /* known limits of it or of what it builds on; NULL: none */
+    const char *missing; /* not built: what lacks, and how to get it; create says -ENOTSUP. NULL: built */
     bool completion;     /* a completion back end; otherwise readiness */
     bool stealable;      /* any worker may wait */
+    bool files;          /* takes regular files, each any number of times, and READ_AT and WRITE_AT */
+    bool reads_ahead;    /* data may wait in the back end's buffers: who receives by it must not read(2) besides */
 
+    /* -EINVAL: batch or slots; -ENOTSUP: not built, or refused by this kernel or container; -ENOMEM, -EMFILE. */
     int (*create)(struct rx **out, const struct rx_config *config);
     void (*destroy)(struct rx *rx);
 
-    /* The descriptor must be non-blocking. -EPERM: this kind of file cannot be waited for (a regular file). */
+    /*
+     * The descriptor must be non-blocking, unless it is a regular file. -EPERM: this kind of file cannot be waited for
+     * (a regular file without `files`); -EEXIST: it is registered already, where the kernel tells; -EBADF, -ENOMEM.
+     */
     int (*register_fd)(struct rx *rx, int fd, struct rx_source **out);
     void (*deregister)(struct rx *rx, struct rx_source *source);
+    void (*close)(struct rx *rx, struct rx_source *source);
 
     enum rx_status (*poll)(struct rx *rx, struct rx_op *op, const struct sy_waker *waker);
     enum rx_status (*cancel)(struct rx *rx, struct rx_op *op);
+
+    /* NULL: nothing is ever left. */
+    void (*flush)(struct rx *rx);
+
+    /* NULL where the back end can be stolen. attach: 0, -ENOMEM, -EMFILE and the like. */
+    int (*attach)(struct rx *rx, unsigned slot);
+    void (*detach)(struct rx *rx);
 
     /*
      * Waits for events and wakes the operations concerned. timeout_ns: 0 = look only, negative = no limit; rounded up
@@ -106,7 +151,7 @@ struct rx_ops {
      * returning early with 0.
      */
     int (*wait)(struct rx *rx, int64_t timeout_ns);
-    void (*wake)(struct rx *rx);
+    void (*wake)(struct rx *rx, unsigned slot); /* slot 0 where the back end can be stolen */
 };
 
 /* The descriptor that a source was registered with. */
@@ -122,9 +167,11 @@ static inline void rx_op_init(struct rx_op *op, enum rx_kind kind, struct rx_sou
     op->kind = kind;
     op->armed = false;
     op->tried = false;
+    op->orphaned = false;
     op->source = source;
     op->buffer = buffer;
     op->length = length;
+    op->offset = 0;
     op->result = 0;
     op->backend = NULL;
 }

@@ -15,6 +15,7 @@
  *     SLOT     which of the two slots is stored, or is the next to be stored
  *     OWNED    an operation is armed here: it alone stores, and a second one gets -EBUSY
  *     KEEP     end of stream, an error or urgent data was told: a short count proves nothing
+ *     SHUT     the source is being closed
  *     generation (16 bits)   of the source; an edge of another generation does nothing
  *     tick (40 bits)         counts edges: a word that did not change means that no edge came
  *
@@ -33,11 +34,14 @@
  *      this one (one thread waits at a time). Reader and writer of a slot never meet.
  *  (5) poll, cancel: CAS relaxed, STORED off. The slot was written by this owner, and an edge reads it only after (4)
  *      has taken it: success means that none has.
- *  (6) poll, cancel: and release, OWNED off. Partner (2).
+ *  (6) poll, cancel: and acq_rel, OWNED off. Release: partners (2) and (10). Acquire: partner (10); whoever finds SHUT
+ *      is the last in this direction and closes with what the closer did in view.
  *  (7) poll: CAS relaxed, READY off after a short count. It publishes nothing; an edge since (1) makes it fail.
  *  (8) close: CAS relaxed: next generation, all flags but SLOT off. Whoever uses the memory next is ordered after it by
  *      the lock of rx_slab.c. SLOT stays, as the waiter may still be reading the other slot.
  *  (9) forget_hangup: and relaxed. Publishes nothing.
+ * (10) shut: CAS acq_rel, SHUT and READY on, and a stored waker taken as by (4). Exactly one of (6) and (10) finds the
+ *      other done: either OWNED was off here, or (6) sees SHUT. Acquire: partner (6), for the close that may follow.
  *
  * (3) would overlook exactly 2^40 edges within one call. A generation that comes round, after 2^16 registrations of the
  * same memory while one batch of events is handled, would let a stale edge through: a spurious wake, a needless call.
@@ -57,6 +61,7 @@
 #define SLOT UINT64_C(4)
 #define OWNED UINT64_C(8)
 #define KEEP UINT64_C(16)
+#define SHUT UINT64_C(32)
 #define FLAGS UINT64_C(0xff)
 #define GENERATION_SHIFT 8
 #define GENERATION_ONE (UINT64_C(1) << GENERATION_SHIFT)
@@ -75,21 +80,35 @@ uint16_t rx_ready_generation(const struct rx_ready *ready) {
     return generation_of(au64_load_relaxed(&ready->word)); /* changed only by (8), ordered by the caller */
 }
 
+/* The word after an edge. A stored waker is then whose who puts that word in place. */
+static uint64_t with_edge(uint64_t word, uint64_t flags) {
+    uint64_t next = (word | READY | flags) + TICK_ONE;
+    return word & STORED ? (next & ~STORED) ^ SLOT : next;
+}
+
+static void wake_taken(struct rx_ready *ready, uint64_t word) {
+    if (word & STORED) {
+        sy_waker_wake(*slot_of(ready, word));
+    }
+}
+
 bool rx_ready_edge(struct rx_ready *ready, uint16_t generation, bool keep) {
-    uint64_t word = au64_load_relaxed(&ready->word), next;
+    uint64_t word = au64_load_relaxed(&ready->word);
     do {
         if (generation_of(word) != generation) {
             return false;
         }
-        next = (word | READY | (keep ? KEEP : 0)) + TICK_ONE;
-        if (word & STORED) {
-            next = (next & ~STORED) ^ SLOT;
-        }
-    } while (!au64_cas_acq_rel(&ready->word, &word, next)); /* (4) */
-    if (word & STORED) {
-        sy_waker_wake(*slot_of(ready, word));
-    }
+    } while (!au64_cas_acq_rel(&ready->word, &word, with_edge(word, keep ? KEEP : 0))); /* (4) */
+    wake_taken(ready, word);
     return true;
+}
+
+bool rx_ready_shut(struct rx_ready *ready) {
+    uint64_t word = au64_load_relaxed(&ready->word);
+    while (!au64_cas_acq_rel(&ready->word, &word, with_edge(word, SHUT))) { /* (10) */
+    }
+    wake_taken(ready, word);
+    return !(word & OWNED);
 }
 
 /* The owner takes its waker back and drops it. false: an edge was faster; *word is then the new value. */
@@ -131,7 +150,7 @@ static bool store(struct rx_ready *ready, struct rx_op *op, uint64_t word, const
 static void release(struct rx_ready *ready, struct rx_op *op) {
     if (op->armed) {
         op->armed = false;
-        au64_fetch_and_release(&ready->word, ~OWNED); /* (6) */
+        op->orphaned = au64_fetch_and_acq_rel(&ready->word, ~OWNED) & SHUT; /* (6) */
     }
 }
 
@@ -145,6 +164,11 @@ enum rx_status rx_ready_poll(struct rx_ready *ready, struct rx_op *op, const str
         uint64_t word = au64_load_acquire(&ready->word); /* (1) */
         if (!op->armed && word & OWNED) {
             op->result = -EBUSY;
+            return RX_DONE;
+        }
+        if (word & SHUT) {
+            op->result = -ECANCELED;
+            release(ready, op);
             return RX_DONE;
         }
         if ((unasked || word & READY) && rx_try(op) == RX_DONE) {

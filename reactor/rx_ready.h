@@ -24,7 +24,7 @@ uint16_t rx_ready_generation(const struct rx_ready *ready);
 enum rx_status rx_ready_poll(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker, bool unasked,
                              bool drains);
 
-/* As rx_ops.cancel; always done at once. */
+/* As rx_ops.cancel; always done at once. Both set op->orphaned where rx_ready_shut told that somebody is in flight. */
 void rx_ready_cancel(struct rx_ready *ready, struct rx_op *op);
 
 /*
@@ -36,6 +36,12 @@ bool rx_ready_edge(struct rx_ready *ready, uint16_t generation, bool keep);
 
 /* Before a connection begins: a hang-up told so far was of the unconnected socket. */
 void rx_ready_forget_hangup(struct rx_ready *ready);
+
+/*
+ * The source is being closed: an operation in flight is woken and ends with -ECANCELED, none begins. True: none is in
+ * flight; otherwise the one that is gets `orphaned` set when it ends. One thread, once.
+ */
+bool rx_ready_shut(struct rx_ready *ready);
 
 /* Not ready, and the next generation. No operation may be in flight. */
 void rx_ready_close(struct rx_ready *ready);

@@ -4,6 +4,8 @@
  *
  * (1) take: store release of a new chunk's address. Partner (2): the chunk is zero before it can be found.
  * (2) at: load acquire. The index reached this thread through the kernel, whose order the language does not know of.
+ * (3) leave: sub acq_rel. Partner: itself; the last to leave sees that the others are done with the source. The count is
+ *     set before rx_ready_shut, whose (10) hands it to those who leave later.
  */
 #include "reactor/rx_slab.h"
 
@@ -71,4 +73,21 @@ void rx_slab_give_back(struct rx_slab *slab, struct rx_slab_source *source) {
     source->next_free = slab->free;
     slab->free = source;
     pthread_mutex_unlock(&slab->lock);
+}
+
+bool rx_slab_leave(struct rx_slab_source *source) {
+    return au32_fetch_sub_acq_rel(&source->to_leave, 1) == 1; /* (3) */
+}
+
+static void shut(struct rx_slab_source *source, struct rx_ready *direction) {
+    if (rx_ready_shut(direction)) {
+        rx_slab_leave(source);
+    }
+}
+
+bool rx_slab_shut(struct rx_slab_source *source) {
+    au32_store_relaxed(&source->to_leave, 3);
+    shut(source, &source->in);
+    shut(source, &source->out);
+    return rx_slab_leave(source);
 }

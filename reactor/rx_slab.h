@@ -17,7 +17,8 @@ struct rx_slab_source {
     uint32_t index;
     struct rx_ready in, out;
     struct rx_slab_source *next_free;
-    bool drains; /* see rx_ready_poll */
+    struct au32 to_leave; /* while it is closed: who still has to leave it, of the closer, in and out */
+    bool drains;          /* see rx_ready_poll */
 };
 
 /* Chunk k holds 64 << k sources, so a descriptor's int is always enough. */
@@ -39,6 +40,14 @@ struct rx_slab_source *rx_slab_take(struct rx_slab *slab);
 
 /* Begins the next generation: late events of this one do nothing. No operation may be in flight. */
 void rx_slab_give_back(struct rx_slab *slab, struct rx_slab_source *source);
+
+/*
+ * Closing, for the readiness back ends: rx_slab_shut ends both directions and leaves for the closer; whoever ends an
+ * orphaned operation leaves for its direction. True for the last to leave, who takes the descriptor from the kernel's
+ * set, gives the source back and closes the descriptor.
+ */
+bool rx_slab_shut(struct rx_slab_source *source);
+bool rx_slab_leave(struct rx_slab_source *source);
 
 /* The source of an index that was handed out. */
 struct rx_slab_source *rx_slab_at(struct rx_slab *slab, uint32_t index);

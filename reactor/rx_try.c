@@ -66,9 +66,17 @@ static int64_t call_once(const struct rx_op *op, int fd) {
     case RX_WRITE:
         result = write(fd, op->data, op->length);
         break;
+    case RX_RECV_MSG:
+        result = recvmsg(fd, op->message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+        break;
+    case RX_SEND_MSG:
+        result = sendmsg(fd, op->message, MSG_DONTWAIT | MSG_NOSIGNAL);
+        break;
     case RX_ACCEPT:
         result = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
         break;
+    case RX_READ_AT:
+    case RX_WRITE_AT: /* a regular file, which is never registered here */
     case RX_CONNECT:
     case RX_READY_IN:
     case RX_READY_OUT:

@@ -24,7 +24,17 @@ enum rx_status rx_try(struct rx_op *op);
 
 /* Whether the operation uses the source's in direction (the others use out). */
 static inline bool rx_kind_is_in(enum rx_kind kind) {
-    return kind == RX_RECV || kind == RX_READ || kind == RX_ACCEPT || kind == RX_READY_IN;
+    switch (kind) {
+    case RX_RECV:
+    case RX_RECV_MSG:
+    case RX_READ:
+    case RX_READ_AT:
+    case RX_ACCEPT:
+    case RX_READY_IN:
+        return true;
+    default:
+        return false;
+    }
 }
 
 #endif

@@ -92,7 +92,7 @@ static void wakes_before_a_wait(size_t variant) {
     rig_init(&rig, variant);
     for (int round = 0; round < 100; round++) {
         for (int i = 0; i <= round; i++) {
-            rig.ops->wake(rig.rx);
+            rig.ops->wake(rig.rx, 0);
         }
         CHECK_EQ(rig.ops->wait(rig.rx, -1), 0);
         int64_t start_ns = check_now_ns(); /* all of them were merged into that one */
@@ -106,10 +106,11 @@ static void wakes_before_a_wait(size_t variant) {
 
 static void wrong_input(size_t variant) {
     const struct rx_ops *ops = rx_all[variant / 2];
-    struct rx_config none = {.batch = 0}, huge = {.batch = UINT32_MAX};
+    struct rx_config none = {.slots = 1}, huge = {.batch = UINT32_MAX, .slots = 1}, nowhere = {.batch = 16};
     struct rx *rx;
     CHECK_EQ(ops->create(&rx, &none), -EINVAL);
     CHECK_EQ(ops->create(&rx, &huge), -EINVAL);
+    CHECK_EQ(ops->create(&rx, &nowhere), -EINVAL);
     CHECK(rx_find(ops->name) == ops);
     CHECK(rx_find("no such back end") == NULL);
     struct rig rig;
@@ -130,7 +131,7 @@ static void wrong_input(size_t variant) {
 
 static void create_without_descriptors(size_t variant) {
     const struct rx_ops *ops = rx_all[variant / 2];
-    struct rx_config config = {.batch = 16};
+    struct rx_config config = {.batch = 16, .slots = 1};
     struct rlimit limit, lower;
     CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
     unsigned before = support_fd_count(), refused = 0;
@@ -158,7 +159,7 @@ static void out_of_memory(size_t variant) {
         return;
     }
     const struct rx_ops *ops = rx_all[variant / 2];
-    struct rx_config config = {.batch = 16};
+    struct rx_config config = {.batch = 16, .slots = 1};
     struct rx *rx = NULL;
     int error;
     int64_t live = support_alloc_live();
@@ -200,7 +201,7 @@ static void operations_allocate_nothing_on(struct rig *rig, struct rig_link link
         CHECK_EQ(rig_do(rig, RX_READY_OUT, link.source, NULL, 0) != 0, 1);
         rig_start(rig, &op, RX_RECV, link.source, bytes, sizeof bytes);
         CHECK_EQ(rig_cancel(rig, &op), -ECANCELED);
-        rig->ops->wake(rig->rx);
+        rig->ops->wake(rig->rx, 0);
         CHECK(rig->ops->wait(rig->rx, -1) >= 0);
     }
     CHECK_EQ(support_alloc_count(), before);
@@ -256,6 +257,7 @@ int main(int argc, char **argv) {
                                       .tests = tests,
                                       .test_count = sizeof tests / sizeof tests[0],
                                       .variant_count = rx_variants(),
-                                      .variant_name = rx_variant_name};
+                                      .variant_name = rx_variant_name,
+                                      .variant_runs = rx_variant_runs};
     return check_main(&suite, argc, argv);
 }

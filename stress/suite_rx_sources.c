@@ -258,6 +258,7 @@ int main(int argc, char **argv) {
                                       .tests = tests,
                                       .test_count = sizeof tests / sizeof tests[0],
                                       .variant_count = rx_variants(),
-                                      .variant_name = rx_variant_name};
+                                      .variant_name = rx_variant_name,
+                                      .variant_runs = rx_variant_runs};
     return check_main(&suite, argc, argv);
 }

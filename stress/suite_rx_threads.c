@@ -27,13 +27,13 @@ static void *wake_in_turn(void *argument) {
     struct wake_test *test = argument;
     for (int64_t i = 0; i < test->each; i++) {
         int64_t mine = ai64_fetch_add_relaxed(&test->sent, 1) + 1;
-        test->rig.ops->wake(test->rig.rx);
+        test->rig.ops->wake(test->rig.rx, 0);
         while (ai64_load_acquire(&test->seen) < mine) {
             sched_yield();
         }
     }
     au32_fetch_sub_release(&test->running, 1);
-    test->rig.ops->wake(test->rig.rx);
+    test->rig.ops->wake(test->rig.rx, 0);
     return NULL;
 }
 
@@ -71,7 +71,7 @@ static void *write_letters(void *argument) {
     struct letter *letter = argument;
     for (int64_t i = 1; i <= letter->rounds; i++) {
         letter->text = i;
-        letter->rig->ops->wake(letter->rig->rx);
+        letter->rig->ops->wake(letter->rig->rx, 0);
         while (ai64_load_acquire(&letter->read) < i) {
             sched_yield();
         }
@@ -360,6 +360,7 @@ int main(int argc, char **argv) {
                                       .tests = tests,
                                       .test_count = sizeof tests / sizeof tests[0],
                                       .variant_count = rx_variants(),
-                                      .variant_name = rx_variant_name};
+                                      .variant_name = rx_variant_name,
+                                      .variant_runs = rx_variant_runs};
     return check_main(&suite, argc, argv);
 }

@@ -20,6 +20,20 @@ const char *rx_variant_name(size_t variant) {
     return name;
 }
 
+bool rx_variant_runs(size_t variant) {
+    const struct rx_ops *ops = rx_all[variant / 2];
+    struct rx_config config = {.batch = 1, .slots = 1};
+    struct rx *rx;
+    int error = ops->create(&rx, &config);
+    if (!error) {
+        ops->destroy(rx);
+        return true;
+    }
+    CHECK_EQ(error, -ENOTSUP);
+    check_skip("%s: %s", ops->name, ops->missing ? ops->missing : "this kernel or container refuses it");
+    return false;
+}
+
 /* ---- probe ---- */
 
 static void rx_probe_clone(void *data) {
@@ -76,11 +90,30 @@ void rx_probe_close_shared(struct rx_probe *probe) {
 /* ---- rig ---- */
 
 void rig_init_batch(struct rig *rig, size_t variant, unsigned batch) {
-    struct rx_config config = {.batch = batch, .speculative = variant % 2};
+    struct rx_config config = {.batch = batch, .slots = 1, .speculative = variant % 2};
     rig->ops = rx_all[variant / 2];
     CHECK_EQ(rig->ops->create(&rig->rx, &config), 0);
     rx_probe_init(&rig->probe);
     rig->waker = rx_probe_waker(&rig->probe);
+    rig_attach(rig);
+}
+
+void rig_attach(struct rig *rig) {
+    if (rig->ops->attach) {
+        CHECK_EQ(rig->ops->attach(rig->rx, 0), 0);
+    }
+}
+
+void rig_detach(struct rig *rig) {
+    if (rig->ops->detach) {
+        rig->ops->detach(rig->rx);
+    }
+}
+
+void rig_flush(struct rig *rig) {
+    if (rig->ops->flush) {
+        rig->ops->flush(rig->rx);
+    }
 }
 
 void rig_init(struct rig *rig, size_t variant) {
@@ -88,6 +121,7 @@ void rig_init(struct rig *rig, size_t variant) {
 }
 
 void rig_close(struct rig *rig) {
+    rig_detach(rig);
     rig->ops->destroy(rig->rx);
     rx_probe_close(&rig->probe);
 }
@@ -149,27 +183,32 @@ int64_t rig_cancel(struct rig *rig, struct rx_op *op) {
 
 static void *rig_waiter_run(void *argument) {
     struct rig_waiter *waiter = argument;
+    rig_attach(waiter->rig);
     while (!au32_load_acquire(&waiter->stop)) {
         CHECK(waiter->rig->ops->wait(waiter->rig->rx, -1) >= 0);
         waiter->waits++;
     }
+    rig_detach(waiter->rig);
     return NULL;
 }
 
 void rig_waiter_start(struct rig_waiter *waiter, struct rig *rig) {
     *waiter = (struct rig_waiter){.rig = rig};
+    rig_detach(rig);
     CHECK_EQ(pthread_create(&waiter->thread, NULL, rig_waiter_run, waiter), 0);
 }
 
 void rig_waiter_stop(struct rig_waiter *waiter) {
     au32_store_release(&waiter->stop, 1);
-    waiter->rig->ops->wake(waiter->rig->rx);
+    waiter->rig->ops->wake(waiter->rig->rx, 0);
     CHECK_EQ(pthread_join(waiter->thread, NULL), 0);
+    rig_attach(waiter->rig);
 }
 
 int64_t rig_finish_asleep(struct rig *rig, struct rx_op *op, struct rx_probe *probe) {
     struct sy_waker waker = rx_probe_waker(probe);
     while (rig->ops->poll(rig->rx, op, &waker) == RX_PENDING) {
+        rig_flush(rig);
         while (sem_wait(&probe->woken)) {
             CHECK_EQ(errno, EINTR);
         }

@@ -38,6 +38,9 @@ struct rig {
 size_t rx_variants(void);
 const char *rx_variant_name(size_t variant);
 
+/* False, after a check_skip: not built, or refused here. */
+bool rx_variant_runs(size_t variant);
+
 void rx_probe_init(struct rx_probe *probe);
 struct sy_waker rx_probe_waker(struct rx_probe *probe);
 uint32_t rx_probe_wakes(const struct rx_probe *probe);
@@ -48,10 +51,19 @@ void rx_probe_close(struct rx_probe *probe);
 /* The same while another thread may still be inside a wake: waits until it has given its reference back. */
 void rx_probe_close_shared(struct rx_probe *probe);
 
-/* A rig must not move once its waker is made. */
+/*
+ * A rig must not move once its waker is made. Where the back end has slots the calling thread is attached to the only
+ * one; a thread that waits in its place attaches itself meanwhile: rig_attach, rig_detach, which do nothing elsewhere.
+ */
 void rig_init(struct rig *rig, size_t variant);
 void rig_init_batch(struct rig *rig, size_t variant, unsigned batch);
 void rig_close(struct rig *rig);
+
+void rig_attach(struct rig *rig);
+void rig_detach(struct rig *rig);
+
+/* Before the calling thread, which has polled, sleeps elsewhere than in wait. */
+void rig_flush(struct rig *rig);
 
 struct rx_source *rig_register(struct rig *rig, int fd);
 void rig_deregister_and_close(struct rig *rig, struct rx_source *source);
@@ -74,7 +86,7 @@ void rig_settle(struct rig *rig);
 
 int64_t rig_cancel(struct rig *rig, struct rx_op *op);
 
-/* A thread that waits all the time. */
+/* A thread that waits all the time, from rig_waiter_start, which detaches the caller, to rig_waiter_stop. */
 struct rig_waiter {
     struct rig *rig;
     pthread_t thread;

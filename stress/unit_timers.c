@@ -127,19 +127,19 @@ static void a_later_waker_replaces(size_t variant) {
 static void time_out_of_a_wait(size_t variant) {
     (void)variant;
     begin();
-    CHECK_EQ(timers_begin_wait(&fake.driver.timers), -1);
+    CHECK_EQ(timers_begin_wait(&fake.driver.timers, 0), -1);
     timers_end_wait(&fake.driver.timers);
     uint64_t now_ns = sy_now_ns();
     alarm_set(&alarms[0], now_ns + UINT64_C(3600000000000));
     alarm_set(&alarms[1], now_ns + UINT64_C(1800000000000));
     CHECK_EQ(alarm_poll(&alarms[0]), SY_PENDING);
     CHECK_EQ(alarm_poll(&alarms[1]), SY_PENDING);
-    int64_t timeout_ns = timers_begin_wait(&fake.driver.timers);
+    int64_t timeout_ns = timers_begin_wait(&fake.driver.timers, 0);
     timers_end_wait(&fake.driver.timers);
     CHECK(timeout_ns <= INT64_C(1800000000000));
     CHECK(timeout_ns > INT64_C(1500000000000));
     sy_sleep_drop(&alarms[1].sleep);
-    timeout_ns = timers_begin_wait(&fake.driver.timers);
+    timeout_ns = timers_begin_wait(&fake.driver.timers, 0);
     timers_end_wait(&fake.driver.timers);
     CHECK(timeout_ns > INT64_C(3000000000000));
     sy_sleep_drop(&alarms[0].sleep);

@@ -78,8 +78,8 @@ int sy_socket_shutdown(const struct sy_socket *socket, int how) {
 
 void sy_socket_close(struct sy_socket *socket) {
     if (socket->fd >= 0) {
-        int fd = socket->fd;
-        sy_socket_release(socket);
-        close(fd);
+        driver_close(&socket->runtime->driver, socket->source);
+        socket->source = NULL;
+        socket->fd = -1;
     }
 }
