@@ -2,6 +2,7 @@
 #ifndef STEALYARD_REACTOR_RX_LIST_H
 #define STEALYARD_REACTOR_RX_LIST_H
 
-#define RX_LIST(RX) RX(rx_epoll)
+#define RX_LIST(RX)                                                                                                    \
+    RX(rx_epoll)
 
 #endif
