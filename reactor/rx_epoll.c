@@ -231,7 +231,7 @@ static int rx_epoll_create(struct rx **out, const struct rx_config *config) {
         return -ENOMEM;
     }
     *rx = (struct rx){.epoll_fd = -1, .event_fd = -1, .batch = (int)config->batch, .speculative = config->speculative};
-    rx_slab_init(&rx->sources);
+    rx_slab_init(&rx->sources, sizeof(struct rx_slab_source));
     int error = open_descriptors(rx);
     if (error) {
         rx_epoll_destroy(rx);

@@ -11,8 +11,8 @@
 
 #include <stdlib.h>
 
-void rx_slab_init(struct rx_slab *slab) {
-    *slab = (struct rx_slab){.used = 0};
+void rx_slab_init(struct rx_slab *slab, size_t size) {
+    *slab = (struct rx_slab){.size = size};
     pthread_mutex_init(&slab->lock, NULL);
 }
 
@@ -35,15 +35,15 @@ static uint64_t position_of(uint32_t index) {
 struct rx_slab_source *rx_slab_at(struct rx_slab *slab, uint32_t index) {
     uint64_t position = position_of(index);
     unsigned k = chunk_of(position);
-    struct rx_slab_source *chunk = aptr_load_acquire(&slab->chunks[k]); /* (2) */
-    return &chunk[position - (UINT64_C(1) << (RX_SLAB_FIRST_BITS + k))];
+    unsigned char *chunk = aptr_load_acquire(&slab->chunks[k]); /* (2) */
+    return (struct rx_slab_source *)(chunk + (position - (UINT64_C(1) << (RX_SLAB_FIRST_BITS + k))) * slab->size);
 }
 
 /* A source that was never used; under the lock. */
 static struct rx_slab_source *take_new(struct rx_slab *slab) {
     unsigned k = chunk_of(position_of(slab->used));
     if (!aptr_load_relaxed(&slab->chunks[k])) { /* written under this lock */
-        struct rx_slab_source *chunk = calloc((size_t)1 << (RX_SLAB_FIRST_BITS + k), sizeof *chunk);
+        void *chunk = calloc((size_t)1 << (RX_SLAB_FIRST_BITS + k), slab->size);
         if (!chunk) {
             return NULL;
         }

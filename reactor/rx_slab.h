@@ -12,6 +12,7 @@
 #include "reactor/rx_ready.h"
 #include "reactor/rx_try.h"
 
+/* What a back end's own source starts with. */
 struct rx_slab_source {
     struct rx_source base;
     uint32_t index;
@@ -27,12 +28,14 @@ struct rx_slab_source {
 
 struct rx_slab {
     pthread_mutex_t lock;
+    size_t size; /* of a source, the back end's own part included */
     struct rx_slab_source *free;
     uint32_t used; /* sources ever taken for the first time */
     struct aptr chunks[RX_SLAB_CHUNKS];
 };
 
-void rx_slab_init(struct rx_slab *slab);
+/* `size`: of the back end's source, which starts with struct rx_slab_source; what it adds is zero when first taken. */
+void rx_slab_init(struct rx_slab *slab, size_t size);
 void rx_slab_destroy(struct rx_slab *slab);
 
 /* NULL: out of memory. Allocates only if more sources are in use than ever before. */
