@@ -158,8 +158,8 @@ static bool is_short(const struct rx_op *op) {
     return (op->kind == RX_RECV || op->kind == RX_SEND) && op->result > 0 && (uint64_t)op->result < op->length;
 }
 
-enum rx_status rx_ready_poll(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker, bool unasked,
-                             bool drains) {
+enum rx_status rx_ready_poll_by(rx_attempt *attempt, struct rx_ready *ready, struct rx_op *op,
+                                const struct sy_waker *waker, bool unasked, bool drains) {
     for (;;) {
         uint64_t word = au64_load_acquire(&ready->word); /* (1) */
         if (!op->armed && word & OWNED) {
@@ -171,7 +171,7 @@ enum rx_status rx_ready_poll(struct rx_ready *ready, struct rx_op *op, const str
             release(ready, op);
             return RX_DONE;
         }
-        if ((unasked || word & READY) && rx_try(op) == RX_DONE) {
+        if ((unasked || word & READY) && attempt(op) == RX_DONE) {
             if (drains && !(word & KEEP) && is_short(op)) {
                 au64_cas_relaxed(&ready->word, &word, word & ~READY); /* (7) */
             }
@@ -183,6 +183,11 @@ enum rx_status rx_ready_poll(struct rx_ready *ready, struct rx_op *op, const str
             return RX_PENDING;
         }
     }
+}
+
+enum rx_status rx_ready_poll(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker, bool unasked,
+                             bool drains) {
+    return rx_ready_poll_by(rx_try, ready, op, waker, unasked, drains);
 }
 
 void rx_ready_cancel(struct rx_ready *ready, struct rx_op *op) {

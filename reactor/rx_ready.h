@@ -24,6 +24,11 @@ uint16_t rx_ready_generation(const struct rx_ready *ready);
 enum rx_status rx_ready_poll(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker, bool unasked,
                              bool drains);
 
+/* The same with another call than rx_try's: one that answers as rx_try does, and may be made again. */
+typedef enum rx_status rx_attempt(struct rx_op *op);
+enum rx_status rx_ready_poll_by(rx_attempt *attempt, struct rx_ready *ready, struct rx_op *op,
+                                const struct sy_waker *waker, bool unasked, bool drains);
+
 /* As rx_ops.cancel; always done at once. Both set op->orphaned where rx_ready_shut told that somebody is in flight. */
 void rx_ready_cancel(struct rx_ready *ready, struct rx_op *op);
 
