@@ -12,6 +12,7 @@ packages=(
     "required|%scipy %matplotlib %jinja2 %jsonschema|python3 python3-scipy python3-matplotlib python3-jinja2 \
 python3-jsonschema|python3 python3-scipy python3-matplotlib python3-jinja2 python3-jsonschema|python python-scipy \
 python-matplotlib python-jinja python-jsonschema|scipy python-matplotlib|statistics, report"
+    "optional|@liburing.h|liburing-dev|liburing-devel|liburing|-|the reactors rx_uring*"
     "optional|clang|clang|clang|clang|llvm|the second compiler: its half of test_warnings"
     "optional|@benchmark/benchmark.h|libbenchmark-dev|google-benchmark-devel|benchmark|google-benchmark|bench micro"
     "optional|@concurrentqueue/concurrentqueue.h|libconcurrentqueue-dev|-|-|-|bench micro's peer moodycamel"
@@ -22,7 +23,8 @@ python-matplotlib python-jinja python-jsonschema|scipy python-matplotlib|statist
     "optional|@cjson/cJSON.h|libcjson-dev|cjson-devel|cjson|cjson|the example fetch"
     "optional|@http_parser.h|libhttp-parser-dev|http-parser-devel|http-parser|http-parser|the example httpd, HTTP load"
     "optional|@nettle/sha1.h|nettle-dev|nettle-devel|nettle|nettle|the UTS workloads"
-    "optional|@uv.h|libuv1-dev|libuv-devel|libuv|libuv|the peer libuv"
+    "optional|@uv.h|libuv1-dev|libuv-devel|libuv|libuv|the reactor rx_uv, the peer libuv"
+    "optional|@kqueue/sys/event.h|-|-|-|-|the reactor rx_kqueue (libkqueue 2.7: https://github.com/mheily/libkqueue)"
     "optional|@event2/event.h|libevent-dev|libevent-devel|libevent|libevent|the peer libevent"
     "optional|nginx|nginx-light|nginx|nginx|nginx|the peer nginx, the test of fetch against a real server"
     "optional|wrk|wrk|wrk|wrk|wrk|HTTP load: its workload and its tests"
