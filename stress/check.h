@@ -167,12 +167,18 @@ static inline void check_name(const struct check_suite *suite, size_t variant, s
     }
 }
 
+/* Variants that are one thing under several policies are called thing and thing+policy: "thing" selects them all. */
+static inline bool check_selects_variant(const char *only, const char *variant) {
+    size_t length = strlen(only);
+    return strncmp(only, variant, length) == 0 && (variant[length] == 0 || variant[length] == '+');
+}
+
 /* --only takes "variant/test", a test's name (over all variants) or a variant's (all its tests). */
 static inline bool check_selected(const struct check_suite *suite, size_t variant, size_t test) {
     char name[sizeof check.running];
     check_name(suite, variant, test, name, sizeof name);
     return !check.only || !strcmp(check.only, name) || !strcmp(check.only, suite->tests[test].name) ||
-           (suite->variant_count && !strcmp(check.only, suite->variant_name(variant)));
+           (suite->variant_count && check_selects_variant(check.only, suite->variant_name(variant)));
 }
 
 static inline void check_run_one(const struct check_suite *suite, size_t variant, size_t test, timer_t watchdog) {

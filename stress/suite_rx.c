@@ -1,5 +1,6 @@
 /*
  * The reactor's contract, over every back end and with both policies of the first try: operations and wakers.
+ * ctest-each: rx_list
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -363,11 +364,5 @@ int main(int argc, char **argv) {
         {"cancel", cancel},
         {"rivals_for_a_direction", rivals_for_a_direction},
     };
-    const struct check_suite suite = {.title = "suite_rx",
-                                      .tests = tests,
-                                      .test_count = sizeof tests / sizeof tests[0],
-                                      .variant_count = rx_variants(),
-                                      .variant_name = rx_variant_name,
-                                      .variant_runs = rx_variant_runs};
-    return check_main(&suite, argc, argv);
+    return rx_run_suite("suite_rx", tests, sizeof tests / sizeof tests[0], argc, argv);
 }

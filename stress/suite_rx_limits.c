@@ -1,5 +1,6 @@
 /*
  * The reactor at its limits, over every back end: time limits, interruptions, batches, and what runs out.
+ * ctest-each: rx_list
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -253,11 +254,5 @@ int main(int argc, char **argv) {
         {"operations_allocate_nothing", operations_allocate_nothing},
         {"batch_is_bounded", batch_is_bounded},
     };
-    const struct check_suite suite = {.title = "suite_rx_limits",
-                                      .tests = tests,
-                                      .test_count = sizeof tests / sizeof tests[0],
-                                      .variant_count = rx_variants(),
-                                      .variant_name = rx_variant_name,
-                                      .variant_runs = rx_variant_runs};
-    return check_main(&suite, argc, argv);
+    return rx_run_suite("suite_rx_limits", tests, sizeof tests / sizeof tests[0], argc, argv);
 }

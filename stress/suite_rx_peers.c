@@ -1,6 +1,7 @@
 /*
  * The reactor and its peers, over every back end: connections that come about, are refused or stay under way; ends,
  * hang-ups, errors and resets; accept without a descriptor to spare.
+ * ctest-each: rx_list
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -318,11 +319,5 @@ int main(int argc, char **argv) {
         {"peer_reset", peer_reset},
         {"accept_without_descriptors", accept_without_descriptors},
     };
-    const struct check_suite suite = {.title = "suite_rx_peers",
-                                      .tests = tests,
-                                      .test_count = sizeof tests / sizeof tests[0],
-                                      .variant_count = rx_variants(),
-                                      .variant_name = rx_variant_name,
-                                      .variant_runs = rx_variant_runs};
-    return check_main(&suite, argc, argv);
+    return rx_run_suite("suite_rx_peers", tests, sizeof tests / sizeof tests[0], argc, argv);
 }

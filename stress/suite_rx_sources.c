@@ -2,6 +2,7 @@
  * Descriptors that come and go, over every back end: late events, duplicates, registration beside everything, and ten
  * thousand at once.
  * ctest-timeout: 300
+ * ctest-each: rx_list
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -254,11 +255,5 @@ int main(int argc, char **argv) {
         {"registered_by_four", registered_by_four},
         {"ten_thousand", ten_thousand},
     };
-    const struct check_suite suite = {.title = "suite_rx_sources",
-                                      .tests = tests,
-                                      .test_count = sizeof tests / sizeof tests[0],
-                                      .variant_count = rx_variants(),
-                                      .variant_name = rx_variant_name,
-                                      .variant_runs = rx_variant_runs};
-    return check_main(&suite, argc, argv);
+    return rx_run_suite("suite_rx_sources", tests, sizeof tests / sizeof tests[0], argc, argv);
 }

@@ -2,6 +2,7 @@
  * The reactor under several threads, over every back end: wakes, operations polled beside the wait, cancel against
  * readiness. Nothing sleeps; what is lost shows as a hang, which the watchdog ends.
  * ctest-timeout: 300
+ * ctest-each: rx_list
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -356,11 +357,5 @@ int main(int argc, char **argv) {
         {"cancel_against_readiness", cancel_against_readiness},
         {"waiter_changes", waiter_changes},
     };
-    const struct check_suite suite = {.title = "suite_rx_threads",
-                                      .tests = tests,
-                                      .test_count = sizeof tests / sizeof tests[0],
-                                      .variant_count = rx_variants(),
-                                      .variant_name = rx_variant_name,
-                                      .variant_runs = rx_variant_runs};
-    return check_main(&suite, argc, argv);
+    return rx_run_suite("suite_rx_threads", tests, sizeof tests / sizeof tests[0], argc, argv);
 }

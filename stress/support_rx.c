@@ -10,17 +10,13 @@
 #include <netinet/tcp.h>
 #include <sched.h>
 
-size_t rx_variants(void) {
-    return 2 * rx_count;
-}
-
-const char *rx_variant_name(size_t variant) {
+static const char *rx_variant_name(size_t variant) {
     static char name[64];
     snprintf(name, sizeof name, "%s%s", rx_all[variant / 2]->name, variant % 2 ? "+try" : "");
     return name;
 }
 
-bool rx_variant_runs(size_t variant) {
+static bool rx_variant_runs(size_t variant) {
     const struct rx_ops *ops = rx_all[variant / 2];
     struct rx_config config = {.batch = 1, .slots = 1};
     struct rx *rx;
@@ -32,6 +28,16 @@ bool rx_variant_runs(size_t variant) {
     CHECK_EQ(error, -ENOTSUP);
     check_skip("%s: %s", ops->name, ops->missing ? ops->missing : "this kernel or container refuses it");
     return false;
+}
+
+int rx_run_suite(const char *title, const struct check_test *tests, size_t count, int argc, char **argv) {
+    const struct check_suite suite = {.title = title,
+                                      .tests = tests,
+                                      .test_count = count,
+                                      .variant_count = 2 * rx_count,
+                                      .variant_name = rx_variant_name,
+                                      .variant_runs = rx_variant_runs};
+    return check_main(&suite, argc, argv);
 }
 
 /* ---- probe ---- */

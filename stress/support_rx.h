@@ -35,11 +35,15 @@ struct rig {
     struct sy_waker waker; /* of the probe */
 };
 
-size_t rx_variants(void);
-const char *rx_variant_name(size_t variant);
+#ifdef CTEST_ENTRIES
+#include "reactor/rx_list.h"
 
-/* False, after a check_skip: not built, or refused here. */
-bool rx_variant_runs(size_t variant);
+#define RX_COUNT(stem) +1
+_Static_assert((0 RX_LIST(RX_COUNT)) == CTEST_ENTRIES, "rx_list.h: one entry a line, or some are no tests of CTest's");
+#endif
+
+/* Runs a suite's tests over the back ends. One that is not built, or refused here, is skipped, with the reason. */
+int rx_run_suite(const char *title, const struct check_test *tests, size_t count, int argc, char **argv);
 
 void rx_probe_init(struct rx_probe *probe);
 struct sy_waker rx_probe_waker(struct rx_probe *probe);

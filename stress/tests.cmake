@@ -3,7 +3,7 @@
 #   ctest-serial: yes       no other test beside it
 #   ctest-slow: yes         left out by `./stealyard test --quick`
 #   ctest-plain-only: yes   says nothing new under a sanitizer, so it is no test there
-#   ctest-each: gq_list     a test for each entry of queues/gq_list.h, named <file>.<entry>
+#   ctest-each: gq_list     a test for each entry of queues/gq_list.h or reactor/rx_list.h, named <file>.<entry>
 #   ctest-label: queues     a label of CTest's
 
 set(STEALYARD_PYTHON /usr/bin/python3 CACHE FILEPATH "A Python that has SciPy, Matplotlib and Jinja2")
@@ -26,9 +26,9 @@ function(stealyard_test_setting out file key default)
     endforeach()
 endfunction()
 
-# Sets <out> to the entries of queues/<list>.h, which stand one to a line.
+# Sets <out> to the entries of <list>.h in queues or reactor, which stand one to a line.
 function(stealyard_list_entries out list)
-    set(file ${PROJECT_SOURCE_DIR}/queues/${list}.h)
+    file(GLOB file ${PROJECT_SOURCE_DIR}/queues/${list}.h ${PROJECT_SOURCE_DIR}/reactor/${list}.h)
     set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${file})
     file(READ ${file} text)
     string(REGEX MATCHALL "\n +[A-Z]+\\([a-z0-9_]+\\)" lines "${text}")
