@@ -1,0 +1,83 @@
+/*
+ * One io_uring that all threads share: opening it or saying why not, filling its submission queue, handing over, waiting,
+ * taking completions, and waking who waits. For rx_uring_poll and rx_uring. Internal to reactor/.
+ *
+ * | call                  | who, how many threads at once                                            |
+ * |-----------------------|--------------------------------------------------------------------------|
+ * | open, close           | one, and nobody else                                                     |
+ * | fill_begin … fill_end | any; a lock is held in between, so: no call, no waker, only the entry     |
+ * | flush, wake, wait     | any                                                                      |
+ * | take, took_wake       | one at a time                                                            |
+ */
+#ifndef STEALYARD_REACTOR_RX_RING_H
+#define STEALYARD_REACTOR_RX_RING_H
+
+#if SY_HAVE_LIBURING
+
+#ifndef _GNU_SOURCE
+#error "define _GNU_SOURCE before the first #include"
+#endif
+
+#include <liburing.h>
+#include <pthread.h>
+
+#include "queues/atomics.h"
+
+/* In the data of a request of the ring's own; a pointer to anything is larger. */
+#define RX_RING_NOBODY UINT64_C(0) /* its completion says nothing to anybody */
+#define RX_RING_WAKE UINT64_C(1)
+
+struct rx_ring {
+    struct io_uring uring;
+    pthread_mutex_t filling;
+    SY_ALIGNAS(SY_CACHE_LINE) struct au32 filled; /* see rx_ring.c */
+    struct au32 woken;                            /* a wake is under way that took_wake has not seen yet */
+};
+
+/* A completion. */
+struct rx_ring_event {
+    uint64_t data; /* the request's user_data */
+    int32_t result;
+    uint32_t flags;
+};
+
+/*
+ * `opcodes`: what the kernel must know besides NOP. -ENOTSUP: it does not, or this kernel, container or sandbox refuses
+ * io_uring. -ENOMEM, -EMFILE, -ENFILE.
+ */
+int rx_ring_open(struct rx_ring *ring, const uint8_t *opcodes, size_t opcode_count);
+void rx_ring_close(struct rx_ring *ring);
+
+/* What the kernel's refusal of a ring means to rx_ops.create: -ENOTSUP, or the error itself. */
+int rx_ring_refusal(int error);
+
+/*
+ * The next free entry, with the lock held until fill_end; where the queue is full it is handed over first. NULL and
+ * *error, without the lock: the kernel has no memory to take any. The entry is nobody's thing before fill_end; then
+ * whoever hands over next hands it over.
+ */
+struct io_uring_sqe *rx_ring_fill_begin(struct rx_ring *ring, int *error);
+void rx_ring_fill_end(struct rx_ring *ring);
+
+/* What was filled before this call is with the kernel when it returns 0. -errno: the kernel has no memory for it. */
+int rx_ring_flush(struct rx_ring *ring);
+
+/*
+ * Hands over what is filled and, if no completion is there, waits for one. 0: there may be completions; -ETIME; -EINTR;
+ * or another -errno. timeout_ns as in rx_ops.wait. Returns 0 without one if another thread took it.
+ */
+int rx_ring_wait(struct rx_ring *ring, int64_t timeout_ns);
+
+/* At most `most` completions into `out`; how many. */
+unsigned rx_ring_take(struct rx_ring *ring, struct rx_ring_event *out, unsigned most);
+
+/* Ends a wait, this one or the next: as rx_ops.wake. */
+void rx_ring_wake(struct rx_ring *ring);
+
+/* By who took RX_RING_WAKE: in a wait, which is to return; elsewhere, where it has to reach a wait all the same. */
+void rx_ring_took_wake(struct rx_ring *ring);
+void rx_ring_pass_wake_on(struct rx_ring *ring);
+
+#endif
+
+#endif
