@@ -98,7 +98,8 @@ def script(name):
 
 # The first is what everything is held against where it can run.
 RUNTIMES = {"tokio": cargo, "async-executor": cargo, "go": go, "libuv": of_our_build("libuv1-dev"),
-            "libevent": of_our_build("libevent-dev"), "nginx": script}
+            "libevent": of_our_build("libevent-dev"), "nginx": script, "limit-epoll": of_our_build("build-essential"),
+            "limit-uring": of_our_build("liburing-dev"), "limit-multishot": of_our_build("liburing-dev")}
 MICRO = "micro-rust"
 
 

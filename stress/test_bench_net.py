@@ -201,15 +201,17 @@ class EchoLoad(unittest.TestCase):
 
 
 class LoopPeer:
-    """What is asked of libuv-peer and libevent-peer alike."""
+    """What is asked of libuv-peer, libevent-peer and the physical limits alike."""
 
     loops = None
+    version = None
+    workloads = ["echo"]
 
     @property
     def path(self):
         path = bench(f"{self.loops}-peer")
         if not os.path.exists(path):
-            self.skipTest(f"{self.loops}-peer is not built (./stealyard setup installs {self.loops})")
+            self.skipTest(f"{self.loops}-peer is not built (./stealyard setup installs what it needs)")
         return path
 
     def serve(self, *arguments):
@@ -217,9 +219,9 @@ class LoopPeer:
 
     def test_it_lists_itself(self):
         listed = json.loads(run(self.path, "--list", "--json").stdout)
-        self.assertRegex(listed["peer"], rf"^{self.loops} \d+\.\d+")
+        self.assertRegex(listed["peer"], self.version or rf"^{self.loops} \d+\.\d+")
         self.assertEqual(listed["serves"], ["echo"])
-        self.assertEqual([workload["name"] for workload in listed["workloads"]], ["echo"])
+        self.assertEqual([workload["name"] for workload in listed["workloads"]], self.workloads)
 
     def test_it_serves_and_ends(self):
         for workers in ("1", "3"):
@@ -278,9 +280,10 @@ class LoopPeer:
                              (3200, 3, True))
 
     def test_wrong_usage(self):
+        there_are = ", ".join(self.workloads) or "none"
         for arguments, status, text in (((), 2, "--workload or --serve is missing"),
                                         (("--serve", "http"), 2, 'cannot serve "http"; there are: echo'),
-                                        (("--workload", "fib"), 2, 'unknown workload "fib"; there are: echo'),
+                                        (("--workload", "fib"), 2, f'unknown workload "fib"; there are: {there_are}'),
                                         (("--serve", "echo", "--port", "66000"), 2, "--port wants a whole number"),
                                         (("--speed", "1"), 2, 'unknown flag "--speed"; there are: --workload')):
             done = run(self.path, *arguments)
@@ -294,6 +297,52 @@ class LoopPeer:
             self.assertEqual(done.returncode, 1)
             self.assertIn(f"cannot listen on 127.0.0.1:{port}: Address already in use", done.stderr)
             self.assertEqual(server.stop(), 0)
+
+
+class Limit(LoopPeer):
+    """One thread, and only a server."""
+
+    version = r"^physical limit: one thread, "
+    workloads = []
+    test_its_workers_share_the_load = None
+    test_the_workload = None
+
+    def test_many_slow_readers(self):
+        """Together they send more than there are buffers for, and each reads only after the one before it."""
+        data = random.randbytes(scaled(1 << 20, 1 << 18))
+        with self.serve() as server:
+            peers = [socket.create_connection(server.address, SAFETY_S) for _ in range(12)]
+            senders = [threading.Thread(target=peer.sendall, args=(data,)) for peer in peers]
+            for sender in senders:
+                sender.start()
+            for peer in peers:
+                with peer, peer.makefile("rb") as stream:
+                    self.assertTrue(stream.read(len(data)) == data, "other bytes came back")
+            for sender in senders:
+                sender.join()
+            status, _, stderr = load(server.address[1], 3)
+            self.assertEqual(status, 0, stderr)
+            self.assertEqual(server.stop(), 0)
+
+
+class LimitRing(Limit):
+    def setUp(self):
+        if os.path.exists(bench(f"{self.loops}-peer")):
+            listed = run(bench(f"{self.loops}-peer"), "--list")
+            if listed.returncode == 77:
+                self.skipTest(listed.stderr.strip())
+
+
+class LimitEpoll(Limit, unittest.TestCase):
+    loops = "limit-epoll"
+
+
+class LimitUring(LimitRing, unittest.TestCase):
+    loops = "limit-uring"
+
+
+class LimitMultishot(LimitRing, unittest.TestCase):
+    loops = "limit-multishot"
 
 
 class Libuv(LoopPeer, unittest.TestCase):

@@ -58,7 +58,7 @@ __attribute__((noreturn, format(printf, 1, 2))) static void wrong_usage(const ch
 }
 
 static const char *workload_names(void) {
-    static char names[512];
+    static char names[512] = "none";
     size_t length = 0;
     for (size_t i = 0; peer->workloads[i] && length < sizeof names; i++) {
         length +=
@@ -222,6 +222,9 @@ int peer_main(const struct peer *self, int argc, char **argv) {
     peer = self;
     struct options options = parse(argc, argv);
     signal(SIGPIPE, SIG_IGN); /* neither runtime asks the kernel to leave it out */
+    if (peer->need && options.request != REQUEST_WORKLOAD) {
+        peer->need();
+    }
     if (options.request == REQUEST_LIST) {
         print_list(options.json);
         return 0;
