@@ -48,6 +48,8 @@ struct rx_engine {
     void (*send)(struct rx_loop *loop, size_t index, unsigned char byte);
     /* Lets a turn that waits, or the next one, return. Any thread. */
     void (*wake)(struct rx_loop *loop);
+    /* By the thread that took the turns, if it is not the one that closes; NULL: there is nothing to be done. */
+    void (*leave)(struct rx_loop *loop);
     void (*close)(struct rx_loop *loop);
 };
 

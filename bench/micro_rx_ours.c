@@ -1,14 +1,18 @@
 /*
  * The reactors of reactor/rx_list.h as engines: an operation for each end's next byte, polled again when its waker was
- * woken, as a task on the executor is. The policies are the executor's defaults.
+ * woken, as a task on the executor is. The policies are the executor's defaults. Nothing is flushed, for whoever polls
+ * goes on to wait.
  */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "bench/micro_list.h"
 #include "bench/micro_rx.h"
 #include "executor/executor.h"
 #include "reactor/reactor.h"
+
+#define CANCEL_NS INT64_C(1000000) /* until a cancel that is under way is asked for again */
 
 struct slot {
     struct rx_loop *loop;
@@ -24,6 +28,7 @@ struct rx_loop {
     const struct rx_ops *ops;
     struct rx *rx;
     struct rx_rig *rig;
+    bool entered; /* a thread waits here: it is attached, where the reactor has slots */
     struct slot *ready, **ready_end; /* whose waker was woken, in this order */
     struct slot slots[];
 };
@@ -95,9 +100,27 @@ static void ours_send(struct rx_loop *loop, size_t index, unsigned char byte) {
     finish_send(slot);
 }
 
+/* By the thread that waits from now on, until it leaves. */
+static void enter(struct rx_loop *loop) {
+    if (loop->ops->attach && loop->ops->attach(loop->rx, 0) != 0) {
+        loop->rig->failure = "a thread cannot be attached to the reactor";
+        return;
+    }
+    loop->entered = true;
+}
+
+static void ours_leave(struct rx_loop *loop) {
+    if (loop->entered && loop->ops->detach) {
+        loop->ops->detach(loop->rx);
+    }
+    loop->entered = false;
+}
+
 static void ours_turn(struct rx_loop *loop) {
-    int events = loop->ops->wait(loop->rx, RX_PATIENCE_NS);
-    if (events < 0) {
+    if (!loop->entered) {
+        enter(loop);
+    }
+    if (loop->entered && loop->ops->wait(loop->rx, RX_PATIENCE_NS) < 0) {
         loop->rig->failure = "the reactor cannot wait";
     }
     while (loop->ready && !loop->rig->failure) {
@@ -121,10 +144,8 @@ static void ours_wake(struct rx_loop *loop) {
 /* A completion back end ends a cancelled operation later. */
 static void cancel(struct slot *slot, struct rx_op *op) {
     const struct rx_ops *ops = slot->loop->ops;
-    if (ops->cancel(slot->loop->rx, op) == RX_PENDING) {
-        while (!is_done(slot, op)) {
-            ops->wait(slot->loop->rx, RX_PATIENCE_NS);
-        }
+    while (ops->cancel(slot->loop->rx, op) == RX_PENDING) {
+        ops->wait(slot->loop->rx, CANCEL_NS);
     }
 }
 
@@ -144,6 +165,7 @@ static void ours_close(struct rx_loop *loop) {
             loop->ops->deregister(loop->rx, slot->in);
         }
     }
+    ours_leave(loop);
     loop->ops->destroy(loop->rx);
     free(loop);
 }
@@ -182,22 +204,31 @@ static struct rx_loop *ours_open(const struct rx_engine *engine, struct rx_rig *
     loop->rig = rig;
     loop->ready_end = &loop->ready;
     if (loop->ops->create(&loop->rx, &config) != 0) {
-        rig->failure = "the reactor cannot be made here";
+        rig->failure = "this kernel or container refuses the reactor";
         free(loop);
         return NULL;
     }
-    for (size_t i = 0; i < rig->count; i++) {
+    if (!rig->wakes) {
+        enter(loop); /* else it is another thread that waits */
+    }
+    for (size_t i = 0; i < rig->count && !rig->failure; i++) {
         if (!watch(loop, i)) {
             rig->failure = "a descriptor cannot be registered";
-            ours_close(loop);
-            return NULL;
         }
+    }
+    if (rig->failure) {
+        ours_close(loop);
+        return NULL;
     }
     return loop;
 }
 
 void micro_rx_add(void) {
     for (size_t i = 0; i < rx_count; i++) {
+        if (rx_all[i]->missing) {
+            fprintf(stderr, "micro: %s is left out: %s\n", rx_all[i]->name, rx_all[i]->missing);
+            continue;
+        }
         struct rx_engine *engine = malloc(sizeof *engine); /* as long as the cases, which are never taken back */
         if (!engine) {
             abort();
@@ -208,6 +239,7 @@ void micro_rx_add(void) {
                                      .turn = ours_turn,
                                      .send = ours_send,
                                      .wake = ours_wake,
+                                     .leave = ours_leave,
                                      .close = ours_close};
         micro_rx_add_engine(engine);
     }

@@ -5,6 +5,7 @@
 import collections
 import json
 import os
+import re
 import resource
 import subprocess
 import sys
@@ -33,12 +34,24 @@ def shapes_by_implementation(**options):
     return shapes
 
 
+def left_out():
+    """The reactors that are not built, as the program says."""
+    errors = run("micro", "--list-cases", "--benchmark_filter=^reactor/wake/").stderr
+    return set(re.findall(r"^micro: (rx_\w+) is left out: \S", errors, re.MULTILINE))
+
+
+def refused():
+    """Those that are built and that this machine refuses."""
+    reactors = json.loads(run("workload", "--list", "--json").stdout)["reactors"]
+    return {entry["name"] for entry in reactors if not entry["works_here"]} - left_out()
+
+
 class Names(unittest.TestCase):
     def test_every_reactor_and_peer_has_the_same_cases(self):
         inventory = json.loads(run("workload", "--list", "--json").stdout)
         shapes = shapes_by_implementation()
         timers = {"timers/fire", "timers/cancel"}
-        ours = [entry["name"] for entry in inventory["reactors"]]
+        ours = [entry["name"] for entry in inventory["reactors"] if entry["name"] not in left_out()]
         expected = shapes["epoll_raw"]
         self.assertIn("bench/n:1000/a:100/w:1000", expected)
         self.assertLessEqual({"pingpong/socketpair", "pingpong/pipe", "pingpong/tcp", "wake"}, expected)
@@ -58,7 +71,7 @@ class Names(unittest.TestCase):
             self.assertEqual(max(sizes), largest)
         done = run("micro", "--list-cases",
                    preexec_fn=lambda: resource.setrlimit(resource.RLIMIT_NOFILE, (1000, 1000)))
-        self.assertIn("reactor/bench/n:10000 is left out: too few descriptors", done.stderr)
+        self.assertEqual(done.stderr.count("reactor/bench/n:10000 is left out: too few descriptors"), 1)
 
     def test_too_few_descriptors_for_a_case(self):
         done = run("micro", "--benchmark_filter=^reactor/bench/n:1000/a:1/w:100/epoll_raw$",
@@ -71,26 +84,36 @@ class Runs(unittest.TestCase):
     def test_every_case_runs(self):
         names = run("micro", "--list-cases", "--benchmark_filter=^reactor/").stdout.split()
         found, status, errors = measured("micro", "^reactor/", 0.002)
-        self.assertEqual(status, 0, errors)
         self.assertEqual(set(found), set(names))
-        for name, entry in found.items():
+        failed = {name for name, entry in found.items() if entry.get("error_occurred")}
+        self.assertEqual(failed, {name for name in names if name.rpartition("/")[2] in refused()}, errors)
+        self.assertEqual(status, 1 if failed else 0)
+        for name in failed:
+            self.assertEqual(found[name]["error_message"], "this kernel or container refuses the reactor")
+        for name in found.keys() - failed:
+            entry = found[name]
             self.assertGreater(entry["real_time"], 0, name)
             if "/bench/" in name:
                 self.assertEqual(entry["full"], 0, name)  # the buffers hold what comes together
 
     def test_the_bytes_of_one_run(self):
         for active, writes in ((1, 100), (100, 1000)):
-            name = f"reactor/bench/n:100/a:{active}/w:{writes}/rx_epoll"
-            done = run("micro", f"--benchmark_filter=^{name}$", "--operations=1", "--benchmark_format=json")
-            (entry,) = json.loads(done.stdout)["benchmarks"]
-            self.assertEqual(entry["iterations"], active + writes)
+            name = f"reactor/bench/n:100/a:{active}/w:{writes}/"
+            done = run("micro", f"--benchmark_filter=^{name}", "--operations=1", "--benchmark_format=json")
+            entries = json.loads(done.stdout)["benchmarks"]
+            self.assertIn(f"{name}rx_epoll", [entry["name"] for entry in entries])
+            for entry in entries:
+                if not entry.get("error_occurred"):
+                    self.assertEqual(entry["iterations"], active + writes, entry["name"])
 
     def test_a_wake_up_takes_time(self):
         # Long, for on a crowded machine each wake-up waits for its turn on a processor.
-        found, status, errors = measured("micro", "^reactor/wake/", 0.5)
-        self.assertEqual(status, 0, errors)
+        found, _, errors = measured("micro", "^reactor/wake/", 0.5)
+        refuse = refused()
         for name, entry in found.items():
-            self.assertGreater(entry["latency_count"], 10, name)
+            if name.rpartition("/")[2] in refuse:
+                continue
+            self.assertGreater(entry.get("latency_count", 0), 10, f"{name}: {errors}")
             self.assertGreater(entry["p50"], 500, name)  # two system calls and a switch cannot be had for less
 
 
