@@ -5,6 +5,8 @@
 
 #include "stress/support_rx.h"
 
+#include "stress/support.h"
+
 #include <arpa/inet.h>
 #include <fcntl.h>
 #include <netinet/tcp.h>
@@ -264,6 +266,47 @@ void rig_socket_pair(int family, int out[2]) {
     }
 }
 
+int64_t rig_fill(int fd) {
+    static const char block[65536];
+    int64_t sent = 0;
+    for (;;) {
+        ssize_t n = send(fd, block, sizeof block, MSG_DONTWAIT | MSG_NOSIGNAL);
+        if (n < 0) {
+            CHECK_EQ(errno, EAGAIN);
+            return sent;
+        }
+        sent += n;
+    }
+}
+
+int64_t rig_read_to_end(struct rig *rig, int peer) {
+    char bytes[65536];
+    int64_t received = 0;
+    for (;;) {
+        ssize_t n = recv(peer, bytes, sizeof bytes, MSG_DONTWAIT);
+        if (n < 0 && errno == EAGAIN) {
+            CHECK(rig->ops->wait(rig->rx, 100000) >= 0);
+            continue;
+        }
+        CHECK(n >= 0 || errno == ECONNRESET);
+        if (n <= 0) {
+            return received;
+        }
+        received += n;
+    }
+}
+
+bool rig_is_open(int fd, const struct stat *was) {
+    struct stat now;
+    return fstat(fd, &now) == 0 && now.st_dev == was->st_dev && now.st_ino == was->st_ino;
+}
+
+void rig_wait_for_descriptors(struct rig *rig, unsigned count) {
+    while (support_fd_count() > count) {
+        CHECK(rig->ops->wait(rig->rx, 100000) >= 0);
+    }
+}
+
 bool rig_raise_descriptor_limit(rlim_t wanted) {
     struct rlimit limit;
     CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
@@ -285,14 +328,26 @@ void rig_unlink(struct rig *rig, struct rig_link link) {
     close(link.peer);
 }
 
-void rig_over_families(size_t variant, void (*test)(struct rig *rig, struct rig_link link)) {
+static void over_families(size_t variant, void (*test)(struct rig *rig, struct rig_link link), bool closes) {
     static const int families[] = {AF_UNIX, AF_INET};
     for (size_t i = 0; i < sizeof families / sizeof families[0]; i++) {
         struct rig rig;
         rig_init(&rig, variant);
         struct rig_link link = rig_link(&rig, families[i]);
         test(&rig, link);
-        rig_unlink(&rig, link);
+        if (closes) {
+            close(link.peer);
+        } else {
+            rig_unlink(&rig, link);
+        }
         rig_close(&rig);
     }
+}
+
+void rig_over_families(size_t variant, void (*test)(struct rig *rig, struct rig_link link)) {
+    over_families(variant, test, false);
+}
+
+void rig_over_families_closing(size_t variant, void (*test)(struct rig *rig, struct rig_link link)) {
+    over_families(variant, test, true);
 }

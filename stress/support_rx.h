@@ -15,6 +15,7 @@
 #include <semaphore.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 
 #include "queues/atomics.h"
 #include "reactor/reactor.h"
@@ -113,12 +114,25 @@ struct rig_link {
 struct rig_link rig_link(struct rig *rig, int family);
 void rig_unlink(struct rig *rig, struct rig_link link);
 
-/* Runs the test over a Unix and a TCP link, each with a fresh reactor. */
+/* Runs the test over a Unix and a TCP link, each with a fresh reactor. The second: the test closes the source itself. */
 void rig_over_families(size_t variant, void (*test)(struct rig *rig, struct rig_link link));
+void rig_over_families_closing(size_t variant, void (*test)(struct rig *rig, struct rig_link link));
 
 void rig_socket_pair(int family, int out[2]); /* AF_UNIX, or a TCP connection over loopback with AF_INET */
 int rig_tcp_listen(int backlog, struct sockaddr_in *address);
 int rig_tcp_socket(void);
+
+/* Fills a socket's buffers from outside the reactor; how many bytes went in. */
+int64_t rig_fill(int fd);
+
+/* Reads all that comes to a peer, in bytes, until its end or a reset, and waits in the reactor meanwhile. */
+int64_t rig_read_to_end(struct rig *rig, int peer);
+
+/* Whether the descriptor is open, and still the file that it was. */
+bool rig_is_open(int fd, const struct stat *was);
+
+/* Waits in the reactor until no more than `count` descriptors are open. */
+void rig_wait_for_descriptors(struct rig *rig, unsigned count);
 
 /* Raises the soft limit of descriptors; false: not allowed. */
 bool rig_raise_descriptor_limit(rlim_t wanted);
