@@ -286,13 +286,13 @@ static void accept_without_descriptors(size_t variant) {
     struct sockaddr_in address;
     struct rx_source *listener = rig_register(&rig, rig_tcp_listen(4, &address));
     struct rx_op op;
-    rig_start(&rig, &op, RX_ACCEPT, listener, NULL, 0);
     int client = rig_tcp_socket();
-    connect(client, (struct sockaddr *)&address, sizeof address);
     struct rlimit limit, lower;
     CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
     lower = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
-    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &lower), 0);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &lower), 0); /* first: io_uring's limit is that of when it was asked to accept */
+    rig_start(&rig, &op, RX_ACCEPT, listener, NULL, 0);
+    connect(client, (struct sockaddr *)&address, sizeof address);
     for (int i = 0; i < 10; i++) {
         CHECK_EQ(rig_finish(&rig, &op), -EMFILE);
         rx_op_init(&op, RX_ACCEPT, listener, NULL, 0);
