@@ -291,8 +291,8 @@ static void accept_without_descriptors(size_t variant) {
     CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
     lower = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &lower), 0); /* first: io_uring's limit is that of when it was asked to accept */
-    rig_start(&rig, &op, RX_ACCEPT, listener, NULL, 0);
     connect(client, (struct sockaddr *)&address, sizeof address);
+    rx_op_init(&op, RX_ACCEPT, listener, NULL, 0);
     for (int i = 0; i < 10; i++) {
         CHECK_EQ(rig_finish(&rig, &op), -EMFILE);
         rx_op_init(&op, RX_ACCEPT, listener, NULL, 0);
