@@ -96,8 +96,11 @@ static void directions_are_independent_on(struct rig *rig, struct rig_link link)
     rx_probe_init(&out_probe);
     struct sy_waker out_waker = rx_probe_waker(&out_probe);
     rig_start(rig, &in, RX_RECV, link.source, bytes, sizeof bytes);
-    rx_op_init(&out, RX_SEND, link.source, block, sizeof block);
-    while (rig->ops->poll(rig->rx, &out, &out_waker) == RX_DONE) { /* TCP moves on when it was acknowledged */
+    for (;;) { /* TCP moves on when it was acknowledged */
+        rx_op_init(&out, RX_SEND, link.source, block, sizeof block);
+        if (rig->ops->poll(rig->rx, &out, &out_waker) == RX_PENDING) {
+            break;
+        }
         CHECK(out.result > 0);
     }
     rig_settle(rig);

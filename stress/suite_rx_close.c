@@ -41,8 +41,11 @@ static void both_start(struct rig *rig, struct both *both, struct rig_link link)
     }
     rx_op_init(&both->ops[0], RX_RECV, link.source, both->bytes, sizeof both->bytes);
     CHECK_EQ(poll_one(rig, both, 0), RX_PENDING);
-    rx_op_init(&both->ops[1], RX_SEND, link.source, block, sizeof block);
-    while (poll_one(rig, both, 1) == RX_DONE) { /* TCP moves on when it was acknowledged */
+    for (;;) { /* TCP moves on when it was acknowledged */
+        rx_op_init(&both->ops[1], RX_SEND, link.source, block, sizeof block);
+        if (poll_one(rig, both, 1) == RX_PENDING) {
+            break;
+        }
         CHECK(both->ops[1].result > 0);
         both->sent += both->ops[1].result;
     }

@@ -263,8 +263,7 @@ static void peer_reset(size_t variant) {
         struct rig_link link = rig_link(&rig, AF_INET);
         struct rx_op in, out;
         rig_start(&rig, &in, RX_RECV, link.source, block, sizeof block);
-        rx_op_init(&out, RX_SEND, link.source, block, sizeof block);
-        while (full && rig.ops->poll(rig.rx, &out, &rig.waker) == RX_DONE) {
+        while (full && rig_begin(&rig, &out, RX_SEND, link.source, block, sizeof block) == RX_DONE) {
         }
         CHECK_EQ(setsockopt(link.peer, SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once), 0);
         close(link.peer);

@@ -169,6 +169,12 @@ int64_t rig_do(struct rig *rig, enum rx_kind kind, struct rx_source *source, voi
     return rig_finish(rig, &op);
 }
 
+enum rx_status rig_begin(struct rig *rig, struct rx_op *op, enum rx_kind kind, struct rx_source *source, void *buffer,
+                         size_t length) {
+    rx_op_init(op, kind, source, buffer, length);
+    return rig->ops->poll(rig->rx, op, &rig->waker);
+}
+
 void rig_settle(struct rig *rig) {
     while (rig->ops->wait(rig->rx, 0) > 0) {
     }
@@ -177,8 +183,7 @@ void rig_settle(struct rig *rig) {
 void rig_start(struct rig *rig, struct rx_op *op, enum rx_kind kind, struct rx_source *source, void *buffer,
                size_t length) {
     rig_settle(rig);
-    rx_op_init(op, kind, source, buffer, length);
-    CHECK_EQ(rig->ops->poll(rig->rx, op, &rig->waker), RX_PENDING);
+    CHECK_EQ(rig_begin(rig, op, kind, source, buffer, length), RX_PENDING);
     rig_settle(rig);
     CHECK_EQ(rig->ops->poll(rig->rx, op, &rig->waker), RX_PENDING);
 }

@@ -79,6 +79,10 @@ int64_t rig_finish(struct rig *rig, struct rx_op *op);
 /* One operation from beginning to end. */
 int64_t rig_do(struct rig *rig, enum rx_kind kind, struct rx_source *source, void *buffer, size_t length);
 
+/* The first poll of an operation, with the rig's probe. */
+enum rx_status rig_begin(struct rig *rig, struct rx_op *op, enum rx_kind kind, struct rx_source *source, void *buffer,
+                         size_t length);
+
 /* An operation that must not be done yet. */
 void rig_start(struct rig *rig, struct rx_op *op, enum rx_kind kind, struct rx_source *source, void *buffer,
                size_t length);
