@@ -3,6 +3,8 @@
 #define STEALYARD_REACTOR_RX_LIST_H
 
 #define RX_LIST(RX)                                                                                                    \
-    RX(rx_epoll)
+    RX(rx_epoll)                                                                                                       \
+    RX(rx_epoll_oneshot)                                                                                               \
+    RX(rx_uring_local)
 
 #endif

@@ -1,0 +1,99 @@
+/*
+ * The slots of rx_uring_local: a ring for each thread that waits, the buffers that the kernel fills ahead, and the mail
+ * by which other threads ask the slot's thread for what only it may ask of its ring. Internal to reactor/.
+ */
+#ifndef STEALYARD_REACTOR_RX_SLOT_H
+#define STEALYARD_REACTOR_RX_SLOT_H
+
+#include <liburing.h>
+
+#include "reactor/rx_inbox.h"
+#include "reactor/rx_slab.h"
+
+/* What is wanted of the kernel in a direction; 0: nothing is under way. */
+#define RX_LOCAL_RECEIVE UINT32_C(1) /* receive ahead */
+#define RX_LOCAL_ACCEPT UINT32_C(2)  /* accept ahead */
+#define RX_LOCAL_POLL UINT32_C(4)    /* tell readiness, once */
+
+/* The state of a slot's thread. */
+enum { RX_SLOT_EMPTY, RX_SLOT_ATTACHED, RX_SLOT_LEAVING };
+
+/* The mail of a source. */
+#define RX_MAIL_IN UINT32_C(1)
+#define RX_MAIL_OUT UINT32_C(2)
+#define RX_MAIL_CLOSE UINT32_C(4)   /* nobody is left: close the descriptor and give the source back */
+#define RX_MAIL_RELEASE UINT32_C(8) /* nobody is left: tell `released` */
+#define RX_MAIL_QUEUED UINT32_C(16) /* it is in a mailbox, or its sender is about to put it there */
+
+struct rx_local_source {
+    struct rx_slab_source slab;
+    struct au32 wanted_in, wanted_out;
+    struct au32 mail;
+    struct au32 home;     /* the slot it lives in; changes only while it is queued and that slot has no thread */
+    struct au32 released; /* see RX_MAIL_RELEASE */
+    struct rx_inbox inbox;
+    struct rx_local_source *next_mail;
+    int32_t error;                        /* that a receive or accept ahead ended with; before wanted_in is 0 */
+    bool tcp;                             /* may be received from ahead */
+    uint32_t armed_in;                    /* the home's: which request is in its ring, or 0 */
+    bool armed_out, stopping;             /* the home's: another is in its ring; the first is being cancelled */
+    bool starved;                         /* the home's: it ran out of buffers, so wait for readiness instead */
+    uint32_t ending;                      /* the home's: RX_MAIL_CLOSE or _RELEASE, once it came */
+};
+
+struct rx_slot {
+    struct rx *rx;
+    struct rx_slot *outer; /* the slot of another reactor that this thread is attached to as well */
+    struct io_uring ring;
+    unsigned in_kernel; /* requests whose last completion has not come */
+    struct rx_note *notes;
+    unsigned char *memory; /* the buffers' */
+    struct io_uring_buf_ring *buffers;
+    struct rx_note *spare; /* notes for descriptors */
+    struct rx_note_chunk *chunks;
+    unsigned index;
+
+    SY_ALIGNAS(SY_CACHE_LINE) struct aptr mailbox; /* a stack of sources */
+    struct au32 thread;                            /* see below */
+    struct au32 sleeping;
+    struct au32 woken;
+    int event_fd;
+    SY_ALIGNAS(SY_CACHE_LINE) struct aptr returned;
+};
+
+struct rx {
+    unsigned batch, slot_count;
+    bool speculative;
+    struct rx_slab sources;
+    struct au32 next_home;
+    pthread_mutex_t lock;            /* guards attaching, detaching and `orphans` */
+    struct rx_local_source *orphans; /* queued while no slot had a thread */
+    SY_ALIGNAS(SY_CACHE_LINE) struct rx_slot slots[];
+};
+
+/* A ring as slots have them is made and taken away. 0, -ENOTSUP where it is refused, -EMFILE, -ENOMEM. */
+int rx_slot_probe(void);
+
+/* Memory and the means to wake; the rest is zero. 0, -ENOMEM, -EMFILE, -ENFILE. */
+int rx_slot_create(struct rx_slot *slot);
+void rx_slot_destroy(struct rx_slot *slot);
+
+/* As rx_ops.attach and detach. */
+int rx_slot_attach(struct rx_slot *slot);
+void rx_slot_detach(struct rx_slot *slot);
+
+/* The slot of `rx` that the calling thread is attached to, or NULL. */
+struct rx_slot *rx_slot_here(const struct rx *rx);
+
+/* As rx_ops.flush, wait and wake, by the thread that is attached. */
+void rx_slot_flush(struct rx_slot *slot);
+int rx_slot_wait(struct rx_slot *slot, int64_t timeout_ns);
+void rx_slot_wake(struct rx_slot *slot);
+
+/* Sends mail to the source's home, from any thread; nothing is waited for. */
+void rx_slot_post(struct rx *rx, struct rx_local_source *source, uint32_t mail);
+
+/* Reads the own mail, asks the kernel and takes what it answers at once. */
+void rx_slot_pump(struct rx_slot *slot);
+
+#endif
