@@ -97,8 +97,8 @@ void rx_probe_close_shared(struct rx_probe *probe) {
 
 /* ---- rig ---- */
 
-void rig_init_batch(struct rig *rig, size_t variant, unsigned batch) {
-    struct rx_config config = {.batch = batch, .slots = 1, .speculative = variant % 2};
+void rig_init_slots(struct rig *rig, size_t variant, unsigned batch, unsigned slots) {
+    struct rx_config config = {.batch = batch, .slots = slots, .speculative = variant % 2};
     rig->ops = rx_all[variant / 2];
     CHECK_EQ(rig->ops->create(&rig->rx, &config), 0);
     rx_probe_init(&rig->probe);
@@ -122,6 +122,10 @@ void rig_flush(struct rig *rig) {
     if (rig->ops->flush) {
         rig->ops->flush(rig->rx);
     }
+}
+
+void rig_init_batch(struct rig *rig, size_t variant, unsigned batch) {
+    rig_init_slots(rig, variant, batch, 1);
 }
 
 void rig_init(struct rig *rig, size_t variant) {
@@ -196,25 +200,36 @@ int64_t rig_cancel(struct rig *rig, struct rx_op *op) {
 
 static void *rig_waiter_run(void *argument) {
     struct rig_waiter *waiter = argument;
-    rig_attach(waiter->rig);
-    while (!au32_load_acquire(&waiter->stop)) {
-        CHECK(waiter->rig->ops->wait(waiter->rig->rx, -1) >= 0);
-        waiter->waits++;
+    struct rig *rig = waiter->rig;
+    if (rig->ops->attach) {
+        CHECK_EQ(rig->ops->attach(rig->rx, waiter->slot), 0);
     }
-    rig_detach(waiter->rig);
+    while (!au32_load_acquire(&waiter->stop)) {
+        CHECK(rig->ops->wait(rig->rx, -1) >= 0);
+        au64_fetch_add_relaxed(&waiter->waits, 1);
+    }
+    rig_detach(rig);
     return NULL;
 }
 
-void rig_waiter_start(struct rig_waiter *waiter, struct rig *rig) {
-    *waiter = (struct rig_waiter){.rig = rig};
-    rig_detach(rig);
+void rig_waiter_start_in(struct rig_waiter *waiter, struct rig *rig, unsigned slot) {
+    *waiter = (struct rig_waiter){.rig = rig, .slot = slot};
     CHECK_EQ(pthread_create(&waiter->thread, NULL, rig_waiter_run, waiter), 0);
 }
 
-void rig_waiter_stop(struct rig_waiter *waiter) {
+void rig_waiter_end(struct rig_waiter *waiter) {
     au32_store_release(&waiter->stop, 1);
-    waiter->rig->ops->wake(waiter->rig->rx, 0);
+    waiter->rig->ops->wake(waiter->rig->rx, waiter->slot);
     CHECK_EQ(pthread_join(waiter->thread, NULL), 0);
+}
+
+void rig_waiter_start(struct rig_waiter *waiter, struct rig *rig) {
+    rig_detach(rig);
+    rig_waiter_start_in(waiter, rig, 0);
+}
+
+void rig_waiter_stop(struct rig_waiter *waiter) {
+    rig_waiter_end(waiter);
     rig_attach(waiter->rig);
 }
 

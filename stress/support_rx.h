@@ -62,6 +62,7 @@ void rx_probe_close_shared(struct rx_probe *probe);
  */
 void rig_init(struct rig *rig, size_t variant);
 void rig_init_batch(struct rig *rig, size_t variant, unsigned batch);
+void rig_init_slots(struct rig *rig, size_t variant, unsigned batch, unsigned slots);
 void rig_close(struct rig *rig);
 
 void rig_attach(struct rig *rig);
@@ -95,16 +96,22 @@ void rig_settle(struct rig *rig);
 
 int64_t rig_cancel(struct rig *rig, struct rx_op *op);
 
-/* A thread that waits all the time, from rig_waiter_start, which detaches the caller, to rig_waiter_stop. */
+/*
+ * A thread that waits all the time, from rig_waiter_start, which detaches the caller, to rig_waiter_stop, which attaches
+ * it again. Or in a given slot, which nobody is attached to, from rig_waiter_start_in to rig_waiter_end.
+ */
 struct rig_waiter {
     struct rig *rig;
+    unsigned slot;
     pthread_t thread;
     struct au32 stop;
-    uint64_t waits; /* read after rig_waiter_stop */
+    struct au64 waits; /* that have returned */
 };
 
 void rig_waiter_start(struct rig_waiter *waiter, struct rig *rig);
 void rig_waiter_stop(struct rig_waiter *waiter);
+void rig_waiter_start_in(struct rig_waiter *waiter, struct rig *rig, unsigned slot);
+void rig_waiter_end(struct rig_waiter *waiter);
 
 /* As rig_finish, beside a waiter: in between sleeps until the probe is woken. */
 int64_t rig_finish_asleep(struct rig *rig, struct rx_op *op, struct rx_probe *probe);
