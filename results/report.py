@@ -35,7 +35,7 @@ def context(bundle):
             "answer": verdict.transfer_answer, "coverage": verdict.coverage(view),
             "scalings": tables.scaling_sets(view), "latencies": tables.latency_sets(view),
             "paretos": tables.pareto_sets(view), "micro_rows": tables.micro_rows(view),
-            "exact_rows": tables.exact_rows(view), "relaxed": view.arms.orders,
+            "server_rows": tables.server_rows(view), "exact_rows": tables.exact_rows(view), "relaxed": view.arms.orders,
             "counter_names": names, "counter_rows": counters, "raw": tables.raw_groups(view),
             "machine_lines": words.machine_lines(bundle.machine), "anchor": words.anchor, "is_time": words.is_time,
             "failed_samples": [s for s in bundle.samples if s["failure"] or has_failed(s)]}

@@ -57,6 +57,8 @@ def describe_cell(workload, arm, samples, seed):
             "peak_rss_kib": median_of(s["peak_rss_kib"] for s in good),
             "cpu_share": median_of(s["cpu_ns"] / 1e9 / s["elapsed_s"] for s in good
                                    if s["cpu_ns"] is not None and s["elapsed_s"]),
+            "cpu_op_ns": median_of(s["cpu_ns"] / s["iterations"] / s["ops_per_iteration"] for s in good
+                                   if s["cpu_ns"] and s["iterations"] and s["ops_per_iteration"]),
             "counters": counters_per_iteration(good), "latency_ns": medians_of(good, "latency_ns", LATENCY_ORDER),
             "failed_ops": medians_of(good, "failed_ops", FAILED_KINDS),
             "fairness": median_of(s["fairness"] for s in good)}

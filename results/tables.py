@@ -4,7 +4,8 @@ import math
 from plan import CONTROL
 from stats import BETTER, EQUIVALENCE, WORSE
 from transfer import averaged
-from view import (anchor, interval_text, is_time, number_text, rate_text, ratio_text, throughput, time_text)
+from view import (anchor, interval_text, is_time, number_text, per_cpu_second, rate_text, ratio_text, throughput,
+                  time_text)
 
 TAILS = ("p99.9", "p99", "p90")
 HEAT_REACH = 2.0  # ratios beyond 1/2 and 2 have the fullest colour
@@ -208,6 +209,26 @@ def micro_rows(view):
             if cell and (cell["failed_ops"] or cell["fairness"] is not None):
                 found.append({"workload": workload["name"], "arm": arm, "cell": cell, "op": time_text(cell["op_ns"]),
                               "anchor": anchor(workload["name"], arm)})
+    return found
+
+
+def server_rows(view):
+    """What a server's messages cost it: a row per cell that tells, the cheapest first within a workload."""
+    found = []
+    for workload in view.plan["workloads"]:
+        if workload["level"] != "server":
+            continue
+        cells = [cell for arm in workload["arms"]
+                 if arm != CONTROL and (cell := view.cell(workload["name"], arm)) and per_cpu_second(cell)]
+        own = {cell["arm"]: per_cpu_second(cell) for cell in cells}
+        for cell in sorted(cells, key=lambda cell: cell["cpu_op_ns"]):
+            versus = [own[cell["arm"]] / own[other] if other in own else None
+                      for other in (workload["default"], workload["reference"])]
+            found.append({"workload": workload["name"], "arm": cell["arm"], "label": view.arms.long(cell["arm"]),
+                          "anchor": anchor(workload["name"], cell["arm"]), "rate": rate_text(throughput(cell)),
+                          "per_cpu": rate_text(own[cell["arm"]]), "cpu": time_text(cell["cpu_op_ns"]), "cell": cell,
+                          "versus": versus, "texts": [ratio_text(one) if one else "–" for one in versus],
+                          "reference": workload["reference"]})
     return found
 
 

@@ -109,8 +109,26 @@ class Html(unittest.TestCase):
         self.assertNotIn("<script>alert", render(one)["report.html"])
 
     def test_exact_figures_latency_and_failed_operations_are_shown(self):
-        for needle in ('id="exact"', 'id="latency"', 'id="micro"', 'id="scaling"', 'id="pareto"', 'id="peers"'):
+        for needle in ('id="exact"', 'id="latency"', 'id="micro"', 'id="scaling"', 'id="pareto"', 'id="peers"',
+                       'id="servers"'):
             self.assertIn(needle, self.text)
+
+    def test_what_a_message_costs_a_server(self):
+        def cheaper(one):
+            for sample in one.samples:
+                if sample["workload"] == "echo_64":
+                    sample.update(iterations=1000, cpu_ns={"go": 1e6, "tokio": 8e6}.get(sample["arm"], 2e6))
+            one.summary = summarise(one.plan, one.samples)
+        rows = [row for row in tables.server_rows(view.View(changed(cheaper))) if row["workload"] == "echo_64"]
+        self.assertEqual([row["arm"] for row in (rows[0], rows[-1])], ["go", "tokio"])
+        self.assertEqual((rows[0]["cpu"], rows[0]["versus"], rows[-1]["versus"]), ("1 µs", [2, 8], [0.25, 1]))
+        self.assertNotIn("A/A", [row["arm"] for row in rows])
+
+    def test_a_bundle_of_before_costs_were_told(self):
+        def forget(one):
+            for cell in one.summary["cells"]:
+                del cell["cpu_op_ns"]
+        self.assertNotIn('id="servers"', render(changed(forget))["report.html"])
 
     def test_without_what_a_run_may_lack(self):
         one = synthetic.make(queues=QUEUES[:1], deques=("dq_chase_lev",), peers=(), blocks=2, micro=False, exact=False)
@@ -236,7 +254,11 @@ class Charts(unittest.TestCase):
 
 class Files(unittest.TestCase):
     def test_markdown_has_a_row_for_each_cell(self):
-        lines = [line for line in page()["table.md"].splitlines() if line.startswith("|")]
+        costs, _, rest = page()["table.md"].partition("## Processor time per message")[2].partition("\n## ")
+        servers = [row for row in costs.splitlines() if row.startswith("|")]
+        self.assertEqual(len(servers) - 2, len(tables.server_rows(view.View(made()))))
+        self.assertEqual(len({line.count("|") for line in servers}), 1)
+        lines = [line for line in rest.splitlines() if line.startswith("|")]
         heads = sum(line.startswith("| workload") for line in lines)
         self.assertEqual(len(lines) - 2 * heads, len(made().summary["cells"]))
         self.assertEqual(len({line.count("|") for line in lines}), 1)

@@ -86,6 +86,11 @@ def throughput(cell):
     return 1e9 / cell["op_ns"] if cell["op_ns"] else None
 
 
+def per_cpu_second(cell):
+    """Operations per second of processor time, or None; bundles of before that was told have none."""
+    return 1e9 / cell["cpu_op_ns"] if cell.get("cpu_op_ns") else None
+
+
 def is_time(workload):
     """Whether a workload's value is the time of its operations, so that a throughput follows from it."""
     return workload["measures"] == "duration" or workload["measures"].startswith("time per ")
