@@ -95,7 +95,7 @@ static void set_no_delay(const struct sy_socket *socket) {
     must(error, "TCP_NODELAY cannot be set");
 }
 
-static void open_one(struct sy_runtime *runtime, const struct sy_socket *listener, struct loopback *connection) {
+static void open_one(struct sy_runtime *runtime, struct sy_socket *listener, struct loopback *connection) {
     struct sy_address address;
     struct sy_connect connect;
     struct sy_accept accept;

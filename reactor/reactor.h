@@ -41,6 +41,7 @@
  * |----------------------|------------------------------------------------------------------------------------------|
  * | create, destroy      | one; destroy after the last operation has ended and every source is deregistered         |
  * | register, deregister | any thread; deregister of one source: one thread, with no operation in flight on it      |
+ * | unread               | any thread; one for one source, with no operation in flight on it                        |
  * | close                | any thread; one for one source, while no operation on it is polled for the first time    |
  * | poll, cancel         | any thread, but one at a time for one operation; in and out of a source are independent   |
  * | flush                | any thread: one that has polled, before it sleeps elsewhere than in wait                 |
@@ -134,6 +135,12 @@ struct rx_ops {
     int (*register_fd)(struct rx *rx, int fd, struct rx_source **out);
     void (*deregister)(struct rx *rx, struct rx_source *source);
     void (*close)(struct rx *rx, struct rx_source *source);
+
+    /*
+     * NULL without `reads_ahead`. With no operation in flight: ends reading ahead, until an operation is polled again
+     * that finds nothing read, and returns how many bytes (or connections) still wait for an operation to take them.
+     */
+    size_t (*unread)(struct rx *rx, struct rx_source *source);
 
     enum rx_status (*poll)(struct rx *rx, struct rx_op *op, const struct sy_waker *waker);
     enum rx_status (*cancel)(struct rx *rx, struct rx_op *op);

@@ -1,7 +1,7 @@
 /*
  * What the suites of the socket layer share: variants, a runtime, peers.
  *
- * A variant is a reactor with or without the speculative first try. Peers are plain blocking sockets of the test's own
+ * A variant is a reactor with or without the speculative first try (rx_epoll, rx_epoll+try). Peers are plain blocking sockets of the test's own
  * thread, so that only one side is under test; where both sides run on the runtime the test says so.
  */
 #ifndef STEALYARD_STRESS_NET_FIXTURE_H
@@ -21,6 +21,19 @@ static char variant_names[2 * REACTORS_MAX][64];
 
 static inline const char *variant_name(size_t variant) {
     return variant_names[variant];
+}
+
+/* False, after a check_skip: not built, or refused here. */
+static inline bool variant_runs(size_t variant) {
+    struct sy_part part;
+    CHECK(sy_part_at(SY_REACTOR, (unsigned)(variant / 2), &part));
+    int error = sy_part_probe(SY_REACTOR, part.name);
+    if (!error) {
+        return true;
+    }
+    CHECK_EQ(error, -ENOTSUP);
+    check_skip("%s: %s", part.name, part.missing && *part.missing ? part.missing : "this kernel or container refuses it");
+    return false;
 }
 
 static inline struct sy_runtime *start_with(size_t variant, unsigned workers) {
@@ -148,7 +161,7 @@ static inline int run_suite(const char *title, const struct check_test *tests, s
     size_t reactors = 0;
     while (reactors < REACTORS_MAX && sy_part_at(SY_REACTOR, (unsigned)reactors, &part)) {
         snprintf(variant_names[2 * reactors], sizeof variant_names[0], "%s", part.name);
-        snprintf(variant_names[2 * reactors + 1], sizeof variant_names[0], "%s+try_first", part.name);
+        snprintf(variant_names[2 * reactors + 1], sizeof variant_names[0], "%s+try", part.name);
         reactors++;
     }
     const struct check_suite suite = {
@@ -157,6 +170,7 @@ static inline int run_suite(const char *title, const struct check_test *tests, s
         .test_count = count,
         .variant_count = 2 * reactors,
         .variant_name = variant_name,
+        .variant_runs = variant_runs,
     };
     return check_main(&suite, argc, argv);
 }

@@ -242,7 +242,7 @@ static void a_half_closed_peer_still_gets_its_answer(size_t variant) {
 /* ---- readiness ---- */
 
 /* Waits for a descriptor that is not its own. */
-static int64_t wait_ready(struct sy_runtime *runtime, const struct sy_socket *socket, enum sy_interest interest) {
+static int64_t wait_ready(struct sy_runtime *runtime, struct sy_socket *socket, enum sy_interest interest) {
     struct sy_ready ready;
     sy_ready_init(&ready, socket, interest);
     run(runtime, &sy_ready_type, &ready);

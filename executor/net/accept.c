@@ -49,7 +49,7 @@ static int take(struct sy_accept *f, int64_t result) {
 }
 
 static void begin(struct sy_accept *f) {
-    rx_op_init(&f->io.op, RX_ACCEPT, f->io.op.source, NULL, 0);
+    rx_op_init(&f->io.op, RX_ACCEPT, NULL, NULL, 0);
 }
 
 static void begin_pause(struct sy_accept *f) {
@@ -57,8 +57,9 @@ static void begin_pause(struct sy_accept *f) {
     f->pausing = true;
 }
 
-void sy_accept_init(struct sy_accept *f, const struct sy_socket *listener) {
+void sy_accept_init(struct sy_accept *f, struct sy_socket *listener) {
     sy_io_init(&f->io, listener, RX_ACCEPT, NULL, 0);
+    f->connection = (struct sy_socket){.fd = -1};
     f->pausing = false;
     f->result = -ECANCELED;
 }

@@ -24,7 +24,7 @@ struct sy_accept {
     struct sy_socket connection; /* the caller's to close if the result is 0; non-blocking, close-on-exec */
 };
 
-void sy_accept_init(struct sy_accept *f, const struct sy_socket *listener);
+void sy_accept_init(struct sy_accept *f, struct sy_socket *listener);
 enum sy_poll sy_accept_poll(struct sy_accept *f, struct sy_context *cx);
 void sy_accept_drop(struct sy_accept *f);
 extern const struct sy_future_type sy_accept_type;

@@ -24,6 +24,24 @@ __attribute__((format(printf, 3, 4))) static int refuse(const struct message *me
     return error;
 }
 
+/* An abstract name: as long as it is, without a byte that ends it. */
+static int parse_name(const char *name, struct sy_address *address, const struct message *message) {
+    size_t length = strlen(name), most = sizeof address->local.sun_path - 1;
+#if !defined(__linux__)
+    return refuse(message, -EINVAL, "\"unix:@%s\": only Linux has abstract names; unix:/path would be right", name);
+#endif
+    if (length > most) {
+        return refuse(message, -ENAMETOOLONG,
+                      "the abstract name of a Unix socket has at most %zu bytes, this one has "
+                      "%zu: %s",
+                      most, length, name);
+    }
+    address->local.sun_family = AF_UNIX;
+    memcpy(address->local.sun_path + 1, name, length);
+    address->length = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + (length ? length + 1 : 0));
+    return 0;
+}
+
 static int parse_path(const char *path, struct sy_address *address, const struct message *message) {
     size_t length = strlen(path), most = sizeof address->local.sun_path - 1;
     if (length == 0) {
@@ -79,6 +97,9 @@ static int parse_host(const char *host, size_t length, bool brackets, in_port_t 
 int sy_address_parse(const char *text, struct sy_address *address, char *message, size_t size) {
     const struct message reason = {message, size};
     memset(address, 0, sizeof *address);
+    if (strncmp(text, "unix:@", 6) == 0) {
+        return parse_name(text + 6, address, &reason);
+    }
     if (strncmp(text, "unix:", 5) == 0) {
         return parse_path(text + 5, address, &reason);
     }
@@ -100,6 +121,17 @@ int sy_address_parse(const char *text, struct sy_address *address, char *message
     return 0;
 }
 
+static void format_local(const struct sy_address *address, char *text, size_t size) {
+    const char *path = address->local.sun_path;
+    size_t before = offsetof(struct sockaddr_un, sun_path);
+    int length = address->length > before ? (int)(address->length - before) : 0;
+    if (length > 0 && path[0] == '\0') {
+        snprintf(text, size, "unix:@%.*s", length - 1, path + 1); /* to its first zero byte, if it has one */
+    } else {
+        snprintf(text, size, "unix:%.*s", length, path);
+    }
+}
+
 void sy_address_format(const struct sy_address *address, char *text, size_t size) {
     char host[INET6_ADDRSTRLEN];
     switch (address->any.sa_family) {
@@ -112,7 +144,7 @@ void sy_address_format(const struct sy_address *address, char *text, size_t size
         snprintf(text, size, "[%s]:%u", host, (unsigned)ntohs(address->ipv6.sin6_port));
         break;
     default:
-        snprintf(text, size, "unix:%.*s", (int)sizeof address->local.sun_path, address->local.sun_path);
+        format_local(address, text, size);
         break;
     }
 }

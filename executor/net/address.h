@@ -1,4 +1,4 @@
-/* Addresses of stream sockets, from text and to text. */
+/* Addresses of sockets, from text and to text. */
 #ifndef STEALYARD_EXECUTOR_NET_ADDRESS_H
 #define STEALYARD_EXECUTOR_NET_ADDRESS_H
 
@@ -22,8 +22,10 @@ struct sy_address {
 };
 
 /*
- * Reads "127.0.0.1:80", "[::1]:80" or "unix:/path". Numbers only: a name takes getaddrinfo(3), which blocks and so
- * belongs in sy_spawn_blocking. Port 0 lets the kernel choose one when listening.
+ * Reads "127.0.0.1:80", "[::1]:80", "unix:/path" or, on Linux, "unix:@name": a name in the abstract space, which no file
+ * stands for and which is free again when the socket is closed (a path that begins with @ is "unix:./@…"). Numbers only:
+ * a host's name takes getaddrinfo(3), which blocks and so belongs in sy_spawn_blocking. Port 0, or "unix:@", lets the
+ * kernel choose when binding.
  * 0; -EINVAL; -ENAMETOOLONG for a path that does not fit. On failure `message` (cut to `size` bytes; may be NULL with
  * 0) says in one line what is wrong and what would be right.
  */
@@ -32,7 +34,7 @@ int sy_address_parse(const char *text, struct sy_address *address, char *message
 /* Enough for every text that sy_address_format writes. */
 #define SY_ADDRESS_TEXT_SIZE (sizeof(((struct sockaddr_un *)0)->sun_path) + sizeof "unix:")
 
-/* Writes what sy_address_parse reads. */
+/* Writes what sy_address_parse reads; "unix:" for a Unix socket that has no address. */
 void sy_address_format(const struct sy_address *address, char *text, size_t size);
 
 #ifdef __cplusplus

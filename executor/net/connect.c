@@ -29,6 +29,7 @@ static int begin(struct sy_connect *f) {
 void sy_connect_init(struct sy_connect *f, struct sy_runtime *runtime, const struct sy_address *address) {
     f->runtime = runtime;
     f->address = *address;
+    f->connection = (struct sy_socket){.fd = -1};
     f->state = SY_CONNECT_NEW;
     f->result = -ECANCELED;
 }

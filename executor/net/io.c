@@ -5,21 +5,60 @@
 #include <sched.h>
 
 #include "executor/net/future_type.h"
+#include "executor/net/gate.h"
 #include "executor/runtime.h"
 
 /* ---- what all share ---- */
 
-void sy_io_init(struct sy_io *io, const struct sy_socket *socket, enum rx_kind kind, void *buffer, size_t length) {
+void sy_io_init(struct sy_io *io, struct sy_socket *socket, enum rx_kind kind, void *buffer, size_t length) {
+    io->socket = socket;
     io->runtime = socket->runtime;
     io->in_flight = false;
-    rx_op_init(&io->op, kind, socket->source, buffer, length);
+    rx_op_init(&io->op, kind, NULL, buffer, length);
+}
+
+/* 0 for what uses the socket's in direction, 1 for out; as the reactor counts them. */
+static unsigned direction_of(enum rx_kind kind) {
+    switch (kind) {
+    case RX_SEND:
+    case RX_SEND_MSG:
+    case RX_WRITE:
+    case RX_WRITE_AT:
+    case RX_CONNECT:
+    case RX_READY_OUT:
+        return 1;
+    default:
+        return 0;
+    }
+}
+
+static enum rx_status refuse(struct rx_op *op, int error) {
+    op->result = error;
+    return RX_DONE;
+}
+
+static enum rx_status go_on(struct sy_io *io, struct sy_context *cx) {
+    return sy_runtime_rx_ops(io->runtime)->poll(sy_runtime_rx(io->runtime), &io->op, &cx->waker);
+}
+
+/* The first poll, by which the socket must still be open. */
+static enum rx_status begin(struct sy_io *io, struct sy_context *cx) {
+    unsigned direction = direction_of(io->op.kind);
+    enum net_gate gate = net_gate_enter(io->socket, direction);
+    if (gate != NET_GATE_ENTERED) {
+        return refuse(&io->op, gate == NET_GATE_BUSY ? -EBUSY : -ECANCELED);
+    }
+    io->op.source = io->socket->source;
+    enum rx_status status = go_on(io, cx);
+    net_gate_leave(io->socket, direction);
+    return status;
 }
 
 enum sy_poll sy_io_poll(struct sy_io *io, struct sy_context *cx, int64_t *result) {
     if (!sy_context_budget(cx)) {
         return SY_PENDING;
     }
-    enum rx_status status = sy_runtime_rx_ops(io->runtime)->poll(sy_runtime_rx(io->runtime), &io->op, &cx->waker);
+    enum rx_status status = io->in_flight ? go_on(io, cx) : begin(io, cx);
     io->in_flight = status == RX_PENDING;
     if (io->in_flight) {
         cx->budget++; /* only success costs */
@@ -47,7 +86,7 @@ void sy_io_drop(struct sy_io *io, int64_t *result) {
 
 /* ---- receive ---- */
 
-void sy_recv_init(struct sy_recv *f, const struct sy_socket *socket, void *buffer, size_t length) {
+void sy_recv_init(struct sy_recv *f, struct sy_socket *socket, void *buffer, size_t length) {
     sy_io_init(&f->io, socket, RX_RECV, buffer, length);
     f->result = -ECANCELED;
 }
@@ -64,7 +103,7 @@ NET_FUTURE_TYPE(recv);
 
 /* ---- send ---- */
 
-void sy_send_init(struct sy_send *f, const struct sy_socket *socket, const void *data, size_t length) {
+void sy_send_init(struct sy_send *f, struct sy_socket *socket, const void *data, size_t length) {
     sy_io_init(&f->io, socket, RX_SEND, NULL, length);
     f->io.op.data = data;
     f->result = -ECANCELED;
@@ -82,7 +121,7 @@ NET_FUTURE_TYPE(send);
 
 /* ---- send all ---- */
 
-void sy_send_all_init(struct sy_send_all *f, const struct sy_socket *socket, const void *data, size_t length) {
+void sy_send_all_init(struct sy_send_all *f, struct sy_socket *socket, const void *data, size_t length) {
     sy_send_init(&f->send, socket, data, length);
     f->length = length;
     f->sent = 0;
@@ -94,7 +133,7 @@ static void send_rest(struct sy_send_all *f, size_t sent) {
     struct rx_op *op = &f->send.io.op;
     const char *rest = (const char *)op->data + sent;
     f->sent += sent;
-    rx_op_init(op, RX_SEND, op->source, NULL, f->length - f->sent);
+    rx_op_init(op, RX_SEND, NULL, NULL, f->length - f->sent);
     op->data = rest;
 }
 
@@ -123,9 +162,42 @@ void sy_send_all_drop(struct sy_send_all *f) {
 
 NET_FUTURE_TYPE(send_all);
 
+/* ---- read and write ---- */
+
+void sy_read_init(struct sy_read *f, struct sy_socket *pipe, void *buffer, size_t length) {
+    sy_io_init(&f->io, pipe, RX_READ, buffer, length);
+    f->result = -ECANCELED;
+}
+
+enum sy_poll sy_read_poll(struct sy_read *f, struct sy_context *cx) {
+    return sy_io_poll(&f->io, cx, &f->result);
+}
+
+void sy_read_drop(struct sy_read *f) {
+    sy_io_drop(&f->io, &f->result);
+}
+
+NET_FUTURE_TYPE(read);
+
+void sy_write_init(struct sy_write *f, struct sy_socket *pipe, const void *data, size_t length) {
+    sy_io_init(&f->io, pipe, RX_WRITE, NULL, length);
+    f->io.op.data = data;
+    f->result = -ECANCELED;
+}
+
+enum sy_poll sy_write_poll(struct sy_write *f, struct sy_context *cx) {
+    return sy_io_poll(&f->io, cx, &f->result);
+}
+
+void sy_write_drop(struct sy_write *f) {
+    sy_io_drop(&f->io, &f->result);
+}
+
+NET_FUTURE_TYPE(write);
+
 /* ---- readiness ---- */
 
-void sy_ready_init(struct sy_ready *f, const struct sy_socket *socket, enum sy_interest interest) {
+void sy_ready_init(struct sy_ready *f, struct sy_socket *socket, enum sy_interest interest) {
     sy_io_init(&f->io, socket, interest == SY_READABLE ? RX_READY_IN : RX_READY_OUT, NULL, 0);
     f->result = -ECANCELED;
 }

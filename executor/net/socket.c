@@ -1,8 +1,4 @@
-/* Sockets: opening, registering, closing. See socket.h. */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE /* SOCK_NONBLOCK, SOCK_CLOEXEC */
-#endif
-
+/* Sockets: registering, closing, what they are bound to. See socket.h; opening: open.c; closing: gate.h. */
 #include "executor/net/socket.h"
 
 #include <errno.h>
@@ -10,6 +6,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "executor/net/gate.h"
 #include "executor/runtime.h"
 #include "reactor/reactor.h"
 
@@ -31,40 +28,23 @@ int sy_socket_from_fd(struct sy_socket *socket, struct sy_runtime *runtime, int 
     if (error) {
         return error;
     }
-    *socket = (struct sy_socket){.runtime = runtime, .source = source, .fd = fd};
+    *socket = (struct sy_socket){.runtime = runtime, .source = source, .fd = fd, .open = {1}};
     return 0;
 }
 
-void sy_socket_release(struct sy_socket *socket) {
-    driver_deregister(&socket->runtime->driver, socket->source);
+int sy_socket_release(struct sy_socket *socket) {
+    if (!au32_load_relaxed(&socket->open)) { /* only a closer changes it, and nobody closes at the same time */
+        return -EBADF;
+    }
+    struct driver *driver = &socket->runtime->driver;
+    if (driver->ops->unread && driver->ops->unread(driver->rx, socket->source) > 0) {
+        return -EAGAIN;
+    }
+    net_gate_shut(socket);
+    driver_deregister(driver, socket->source);
     socket->source = NULL;
     socket->fd = -1;
-}
-
-static int bind_and_listen(int fd, const struct sy_address *address, int backlog) {
-    int on = 1;
-    if (address->any.sa_family != AF_UNIX && setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on)) {
-        return -errno;
-    }
-    if (bind(fd, &address->any, address->length) || listen(fd, backlog)) {
-        return -errno;
-    }
     return 0;
-}
-
-int sy_listen(struct sy_socket *listener, struct sy_runtime *runtime, const struct sy_address *address, int backlog) {
-    int fd = socket(address->any.sa_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0) {
-        return -errno;
-    }
-    int error = bind_and_listen(fd, address, backlog);
-    if (!error) {
-        error = sy_socket_from_fd(listener, runtime, fd);
-    }
-    if (error) {
-        close(fd);
-    }
-    return error;
 }
 
 int sy_socket_local_address(const struct sy_socket *socket, struct sy_address *address) {
@@ -77,7 +57,7 @@ int sy_socket_shutdown(const struct sy_socket *socket, int how) {
 }
 
 void sy_socket_close(struct sy_socket *socket) {
-    if (socket->fd >= 0) {
+    if (net_gate_shut(socket)) {
         driver_close(&socket->runtime->driver, socket->source);
         socket->source = NULL;
         socket->fd = -1;
