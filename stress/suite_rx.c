@@ -237,7 +237,7 @@ static void passed_descriptor(size_t variant) {
 
 /* ---- wakers ---- */
 
-static void spurious_polls_on(struct rig *rig, struct rig_link link) {
+static void case_07_spurious_polls_on(struct rig *rig, struct rig_link link) {
     struct rx_op op;
     char bytes[8];
     rig_start(rig, &op, RX_RECV, link.source, bytes, sizeof bytes);
@@ -249,8 +249,8 @@ static void spurious_polls_on(struct rig *rig, struct rig_link link) {
     CHECK_EQ(rig_finish(rig, &op), 3);
 }
 
-static void spurious_polls(size_t variant) {
-    rig_over_families(variant, spurious_polls_on);
+static void case_07_spurious_polls(size_t variant) {
+    rig_over_families(variant, case_07_spurious_polls_on);
 }
 
 static void later_poll_replaces_waker_on(struct rig *rig, struct rig_link link) {
@@ -362,7 +362,7 @@ int main(int argc, char **argv) {
         {"end_after_short_count", end_after_short_count},
         {"urgent_mark", urgent_mark},
         {"passed_descriptor", passed_descriptor},
-        {"spurious_polls", spurious_polls},
+        {"case_07_spurious_polls", case_07_spurious_polls},
         {"later_poll_replaces_waker", later_poll_replaces_waker},
         {"cancel", cancel},
         {"rivals_for_a_direction", rivals_for_a_direction},

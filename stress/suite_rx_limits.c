@@ -27,7 +27,7 @@ static void never_early(struct rig *rig, int rounds) {
     CHECK_EQ(rig->ops->wait(rig->rx, 0), 0);
 }
 
-static void time_limits_round_up(size_t variant) {
+static void case_14_time_limits_round_up(size_t variant) {
     struct rig rig;
     rig_init(&rig, variant);
     never_early(&rig, 200);
@@ -59,7 +59,7 @@ static void count_alarm(int signal_number) {
 }
 
 /* Signals all the time, none restarting a call: waits return early or in time, never with an error. */
-static void interruptions(size_t variant) {
+static void case_14_interruptions(size_t variant) {
     struct rig rig;
     rig_init(&rig, variant);
     struct rig_link link = rig_link(&rig, AF_INET);
@@ -160,6 +160,10 @@ static void out_of_memory(size_t variant) {
         return;
     }
     const struct rx_ops *ops = rx_all[variant / 2];
+    if (strcmp(ops->name, "rx_kqueue") == 0) {
+        check_skip("libkqueue 2.7 itself leaks and aborts when memory runs out");
+        return;
+    }
     struct rx_config config = {.batch = 16, .slots = 1};
     struct rx *rx = NULL;
     int error;
@@ -242,17 +246,50 @@ static void batch_is_bounded(size_t variant) {
     rig_close(&rig);
 }
 
+/* A thousand are ready at once, in both directions: more than one call of any library tells. None is forgotten. */
+static void thousand_at_once(size_t variant) {
+    enum { LINKS = 1000, NEEDED = 2 * LINKS + 100 };
+    static struct rig_link links[LINKS];
+    static struct rx_op ops[LINKS];
+    static char bytes[LINKS][8];
+    if (!rig_raise_descriptor_limit(NEEDED)) {
+        check_skip("needs %d descriptors, more than this process may raise its limit to", NEEDED);
+        return;
+    }
+    struct rig rig;
+    rig_init(&rig, variant);
+    for (int i = 0; i < LINKS; i++) {
+        links[i] = rig_link(&rig, AF_UNIX);
+    }
+    for (int round = 0; round < 3; round++) {
+        for (int i = 0; i < LINKS; i++) {
+            rig_start(&rig, &ops[i], RX_RECV, links[i].source, bytes[i], sizeof bytes[i]);
+        }
+        for (int i = 0; i < LINKS; i++) {
+            CHECK_EQ(send(links[i].peer, "abc", 3, 0), 3);
+        }
+        for (int i = 0; i < LINKS; i++) {
+            CHECK_EQ(rig_finish(&rig, &ops[i]), 3);
+        }
+    }
+    for (int i = 0; i < LINKS; i++) {
+        rig_unlink(&rig, links[i]);
+    }
+    rig_close(&rig);
+}
+
 int main(int argc, char **argv) {
     static const struct check_test tests[] = {
-        {"time_limits_round_up", time_limits_round_up},
+        {"case_14_time_limits_round_up", case_14_time_limits_round_up},
         {"time_limits_on_older_kernels", time_limits_on_older_kernels},
-        {"interruptions", interruptions},
+        {"case_14_interruptions", case_14_interruptions},
         {"wakes_before_a_wait", wakes_before_a_wait},
         {"wrong_input", wrong_input},
         {"create_without_descriptors", create_without_descriptors},
         {"out_of_memory", out_of_memory},
         {"operations_allocate_nothing", operations_allocate_nothing},
         {"batch_is_bounded", batch_is_bounded},
+        {"thousand_at_once", thousand_at_once},
     };
     return rx_run_suite("suite_rx_limits", tests, sizeof tests / sizeof tests[0], argc, argv);
 }

@@ -250,7 +250,7 @@ static void *feed(void *argument) {
 }
 
 /* A third of the polls is cancelled at some moment, another third finished by another waker. */
-static void cancel_against_readiness(size_t variant) {
+static void case_09_cancel_against_readiness(size_t variant) {
     struct rig rig;
     struct rig_waiter waiter;
     int fds[2];
@@ -354,7 +354,7 @@ int main(int argc, char **argv) {
         {"wake_publishes", wake_publishes},
         {"polled_beside_the_wait", polled_beside_the_wait},
         {"ping_pong", ping_pong},
-        {"cancel_against_readiness", cancel_against_readiness},
+        {"case_09_cancel_against_readiness", case_09_cancel_against_readiness},
         {"waiter_changes", waiter_changes},
     };
     return rx_run_suite("suite_rx_threads", tests, sizeof tests / sizeof tests[0], argc, argv);
