@@ -16,6 +16,7 @@
  *     OWNED    an operation is armed here: it alone stores, and a second one gets -EBUSY
  *     KEEP     end of stream, an error or urgent data was told: a short count proves nothing
  *     SHUT     the source is being closed
+ *     GIVEN_UP the armed operation is to end, by the owner's wish
  *     generation (16 bits)   of the source; an edge of another generation does nothing
  *     tick (40 bits)         counts edges: a word that did not change means that no edge came
  *
@@ -43,6 +44,17 @@
  * (10) shut: CAS acq_rel, SHUT and READY on, and a stored waker taken as by (4). Exactly one of (6) and (10) finds the
  *      other done: either OWNED was off here, or (6) sees SHUT. Acquire: partner (6), for the close that may follow.
  *
+ * Where the kernel carries the operation out, a request is under way while OWNED is on and READY is off; READY is the
+ * answer, and KEEP that there is more to receive. The poll's loads and stores are (1), (2) and (3).
+ *
+ * (11) answer: CAS acq_rel as (4), READY on, with op->result and what the kernel wrote for (1). Several threads reap, but
+ *      one after the other, by a lock that they hold while they read the slot; so (4)'s argument for the slots holds.
+ * (12) end: and acq_rel as (6), and READY off: the next operation begins without an answer.
+ * (13) give_up: or relaxed, shut_silently: or acq_rel as (10). Both leave the waker, which the answer wakes. again's CAS
+ *      (3) fails if either came since it looked.
+ * (14) is_shut, is_owned, has_more: relaxed. The first is ordered by a lock of the caller's; the second comes before a
+ *      call that may not be made, and one operation follows the other; the third is a hint.
+ *
  * (3) would overlook exactly 2^40 edges within one call. A generation that comes round, after 2^16 registrations of the
  * same memory while one batch of events is handled, would let a stale edge through: a spurious wake, a needless call.
  *
@@ -62,6 +74,7 @@
 #define OWNED UINT64_C(8)
 #define KEEP UINT64_C(16)
 #define SHUT UINT64_C(32)
+#define GIVEN_UP UINT64_C(64)
 #define FLAGS UINT64_C(0xff)
 #define GENERATION_SHIFT 8
 #define GENERATION_ONE (UINT64_C(1) << GENERATION_SHIFT)
@@ -211,4 +224,76 @@ void rx_ready_close(struct rx_ready *ready) {
         uint64_t generation = (word + GENERATION_ONE) & GENERATION_BITS;
         next = (word & ~(GENERATION_BITS | FLAGS)) | generation | (word & SLOT);
     } while (!au64_cas_relaxed(&ready->word, &word, next)); /* (8) */
+}
+
+/* ---- where the kernel carries the operation out ---- */
+
+bool rx_ready_begin(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker) {
+    for (;;) {
+        uint64_t word = au64_load_acquire(&ready->word); /* (1) */
+        if (!op->armed && word & (OWNED | SHUT)) {
+            op->result = word & OWNED ? -EBUSY : -ECANCELED;
+            return false;
+        }
+        if (store(ready, op, word, waker)) {
+            return true;
+        }
+    }
+}
+
+bool rx_ready_answered(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker) {
+    for (;;) {
+        uint64_t word = au64_load_acquire(&ready->word); /* (1) */
+        if (word & READY) {
+            return true;
+        }
+        if (!waker || store(ready, op, word, waker)) {
+            return false;
+        }
+    }
+}
+
+bool rx_ready_again(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker) {
+    for (;;) {
+        uint64_t word = au64_load_acquire(&ready->word); /* (1) */
+        if (word & (SHUT | GIVEN_UP)) {
+            return false;
+        }
+        if (store(ready, op, word, waker)) {
+            return true;
+        }
+    }
+}
+
+void rx_ready_give_up(struct rx_ready *ready) {
+    au64_fetch_or_relaxed(&ready->word, GIVEN_UP); /* (13) */
+}
+
+void rx_ready_end(struct rx_ready *ready, struct rx_op *op) {
+    op->armed = false;
+    op->orphaned = au64_fetch_and_acq_rel(&ready->word, ~(OWNED | READY | GIVEN_UP)) & SHUT; /* (12) */
+}
+
+struct sy_waker rx_ready_answer(struct rx_ready *ready, bool more) {
+    uint64_t word = au64_load_relaxed(&ready->word), next;
+    do {
+        next = with_edge(word & ~KEEP, more ? KEEP : 0);
+    } while (!au64_cas_acq_rel(&ready->word, &word, next)); /* (11) */
+    return word & STORED ? *slot_of(ready, word) : (struct sy_waker){.vtable = NULL};
+}
+
+bool rx_ready_has_more(const struct rx_ready *ready) {
+    return au64_load_relaxed(&ready->word) & KEEP; /* (14) */
+}
+
+bool rx_ready_is_owned(const struct rx_ready *ready) {
+    return au64_load_relaxed(&ready->word) & OWNED; /* (14) */
+}
+
+bool rx_ready_shut_silently(struct rx_ready *ready) {
+    return !(au64_fetch_or_acq_rel(&ready->word, SHUT) & OWNED); /* (13) */
+}
+
+bool rx_ready_is_shut(const struct rx_ready *ready) {
+    return au64_load_relaxed(&ready->word) & SHUT; /* (14) */
 }

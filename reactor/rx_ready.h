@@ -1,6 +1,7 @@
 /*
- * One direction of a source, for the readiness back ends: whether it may be ready, and whose waker waits for it. The
- * argument why no edge and no waker is lost stands in rx_ready.c. Internal to reactor/.
+ * One direction of a source: whether it may be ready, and whose waker waits for it. The argument why no edge and no
+ * waker is lost stands in rx_ready.c. The first part is the readiness back ends', the second that of a completion back
+ * end, where "ready" means that the kernel has answered the request. Internal to reactor/.
  */
 #ifndef STEALYARD_REACTOR_RX_READY_H
 #define STEALYARD_REACTOR_RX_READY_H
@@ -50,5 +51,39 @@ bool rx_ready_shut(struct rx_ready *ready);
 
 /* Not ready, and the next generation. No operation may be in flight. */
 void rx_ready_close(struct rx_ready *ready);
+
+/* ---- where the kernel carries the operation out ---- */
+
+/* The first poll: the direction is the operation's, the waker is stored, and a request may be made. false: it is done,
+ * with -EBUSY or -ECANCELED. */
+bool rx_ready_begin(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker);
+
+/* A later poll. true: op->result is the kernel's answer. false: the waker is stored; NULL: the one there stays. */
+bool rx_ready_answered(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker);
+
+/* The answer was no outcome and the waker is stored again, for another request. false: the operation is to end, as it
+ * was given up or the source is being closed. */
+bool rx_ready_again(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker);
+
+/* From now on the operation is to end with whatever comes. */
+void rx_ready_give_up(struct rx_ready *ready);
+
+/* The operation, answered, leaves the direction; sets op->orphaned where the source is being closed. */
+void rx_ready_end(struct rx_ready *ready, struct rx_op *op);
+
+/*
+ * The kernel has answered and op->result is written. The waker that is to be woken; the operation may be gone. `more`:
+ * the kernel said that there is more to receive; kept for rx_ready_has_more. One thread at a time.
+ */
+struct sy_waker rx_ready_answer(struct rx_ready *ready, bool more);
+bool rx_ready_has_more(const struct rx_ready *ready);
+
+/* An operation is in flight here. */
+bool rx_ready_is_owned(const struct rx_ready *ready);
+
+/* The source is being closed. True: no operation is in flight; otherwise the one that is gets `orphaned` set when it
+ * ends. One thread, once. */
+bool rx_ready_shut_silently(struct rx_ready *ready);
+bool rx_ready_is_shut(const struct rx_ready *ready);
 
 #endif

@@ -44,8 +44,8 @@
 
 #if SY_HAVE_LIBURING
 
+#include <assert.h>
 #include <errno.h>
-#include <sched.h>
 
 #define ENTRIES 256      /* 64 bytes each; more is handed over in several calls */
 #define COMPLETIONS 4096 /* 16 bytes each; more is kept by the kernel, at the price of an allocation each */
@@ -118,29 +118,30 @@ static unsigned lock_and_publish(struct rx_ring *ring) {
     return tail;
 }
 
-/* 0: the kernel has taken all up to `tail`. */
-static int hand_over(struct rx_ring *ring, unsigned tail) {
+/*
+ * Returns when the kernel has taken all up to `tail`. While it has no memory for that it is asked again: a request that
+ * was filled, a wake above all, must not be lost.
+ */
+static void hand_over(struct rx_ring *ring, unsigned tail) {
     unsigned count;
     while ((count = untaken(ring, tail)) > 0) {
         int result = io_uring_enter((unsigned)ring->uring.ring_fd, count, 0, 0, NULL);
-        if (result < 0 && result != -EINTR) {
-            return result;
+        if (result < 0) {
+            assert(result == -EAGAIN || result == -EBUSY || result == -EINTR || result == -ENOMEM);
+            sched_yield();
         }
     }
-    return 0;
 }
 
-int rx_ring_flush(struct rx_ring *ring) {
-    return hand_over(ring, lock_and_publish(ring));
+void rx_ring_flush(struct rx_ring *ring) {
+    hand_over(ring, lock_and_publish(ring));
 }
 
-struct io_uring_sqe *rx_ring_fill_begin(struct rx_ring *ring, int *error) {
+struct io_uring_sqe *rx_ring_fill_begin(struct rx_ring *ring) {
     struct io_uring_sq *sq = &ring->uring.sq;
     pthread_mutex_lock(&ring->filling);
-    *error = untaken(ring, sq->sqe_tail) < sq->ring_entries ? 0 : hand_over(ring, publish(ring));
-    if (*error) {
-        pthread_mutex_unlock(&ring->filling);
-        return NULL;
+    if (untaken(ring, sq->sqe_tail) == sq->ring_entries) {
+        hand_over(ring, publish(ring));
     }
     return &sq->sqes[sq->sqe_tail & sq->ring_mask];
 }
@@ -191,19 +192,12 @@ unsigned rx_ring_take(struct rx_ring *ring, struct rx_ring_event *out, unsigned 
     return count;
 }
 
-/* A wake must not be lost: where the kernel has no memory for it, it is tried until there is. */
 void rx_ring_pass_wake_on(struct rx_ring *ring) {
-    struct io_uring_sqe *sqe;
-    int error;
-    while (!(sqe = rx_ring_fill_begin(ring, &error))) {
-        sched_yield();
-    }
+    struct io_uring_sqe *sqe = rx_ring_fill_begin(ring);
     io_uring_prep_nop(sqe);
     sqe->user_data = RX_RING_WAKE;
     rx_ring_fill_end(ring);
-    while (rx_ring_flush(ring)) {
-        sched_yield();
-    }
+    rx_ring_flush(ring);
 }
 
 void rx_ring_wake(struct rx_ring *ring) {

@@ -52,15 +52,14 @@ void rx_ring_close(struct rx_ring *ring);
 int rx_ring_refusal(int error);
 
 /*
- * The next free entry, with the lock held until fill_end; where the queue is full it is handed over first. NULL and
- * *error, without the lock: the kernel has no memory to take any. The entry is nobody's thing before fill_end; then
- * whoever hands over next hands it over.
+ * The next free entry, with the lock held until fill_end; where the queue is full it is handed over first. After
+ * fill_end whoever hands over next hands it over.
  */
-struct io_uring_sqe *rx_ring_fill_begin(struct rx_ring *ring, int *error);
+struct io_uring_sqe *rx_ring_fill_begin(struct rx_ring *ring);
 void rx_ring_fill_end(struct rx_ring *ring);
 
-/* What was filled before this call is with the kernel when it returns 0. -errno: the kernel has no memory for it. */
-int rx_ring_flush(struct rx_ring *ring);
+/* What was filled before this call is with the kernel when it returns. */
+void rx_ring_flush(struct rx_ring *ring);
 
 /*
  * Hands over what is filled and, if no completion is there, waits for one. 0: there may be completions; -ETIME; -EINTR;
