@@ -15,12 +15,12 @@ STRONGEST = {"queue": ("spawn_many_remote_idle", "remote_spawn_4", "spawn_many_r
                        "spawn_many_remote_busy2", "cycle_many", "mixed", "churn_many", "transfer"),
              "deque": ("fib", "skynet", "spawn_many_local", "yield_many", "chained_spawn", "uts_t1", "ping_pong",
                        "echo", "nqueens", "bpc"),
-             "reactor": ("echo", "mixed", "echo_64")}
-# Elsewhere a task seldom passes through a queue, or its deque is hardly ever robbed: where there are many of them they
-# are varied there only if that was asked for.
-ONLY_STRONGEST, MANY = ("queue", "deque"), 4
+             "reactor": ("echo_64", "echo_1000", "echo", "http_64")}
+# Elsewhere a task seldom passes through a queue, its deque is hardly ever robbed, or it seldom waits for a descriptor:
+# where there are many of them they are varied there only if that was asked for.
+ONLY_STRONGEST, MANY = ("queue", "deque", "reactor"), 4
 # Likewise for the peers beyond the first.
-PEERED = ("echo_64", "yield_many", "fib", "http_64", "spawn_many_local", "echo")
+PEERED = ("echo_64", "echo_1000", "yield_many", "fib", "http_64", "spawn_many_local", "echo")
 # Pairs are told from the product of their parts' effects, so they are measured where each of these is.
 PAIRED = ("yield_many", "spawn_many_remote_idle", "echo", "fib")
 PAIR_WORKLOADS = 2

@@ -15,7 +15,7 @@ MIN_BUDGET_MS = 20
 WANTED_BUDGET_MS = 200
 MICRO_BUDGET_MS = 100
 # Of the ten that a comparison may take: what remains is for the pilot's surprises, exact figures and the report.
-DEFAULT_MINUTES = 6.5
+DEFAULT_MINUTES = 7.2
 
 
 @dataclass(frozen=True)

@@ -15,7 +15,7 @@ from process import Job
 # What the load generators need beside one descriptor for each connection.
 SPARE_DESCRIPTORS = 100
 CONNECTIONS = (1, 64, 1000, 10000)
-CORE_CONNECTIONS = 64
+CORE_CONNECTIONS = {"echo": (64, 1000), "http": (64,)}
 SERVERS = {"echo": "64 bytes there and back over each of {} TCP connections to a server process, under echo_load",
            "http": "GET / over each of {} keep-alive connections to a server process, under wrk"}
 EXAMPLES = {"echo": "echo", "http": "httpd"}
@@ -26,8 +26,8 @@ AXES = ("workers", "threads", "connections")
 
 def server_workloads(workers):
     return [plan.Workload(f"{kind}_{k}", summary.format(f"{k:,}"), 1, "server", parts=("reactor",), workers=workers,
-                          measures="time per request", effort="core" if k == CORE_CONNECTIONS else "wide", base=kind,
-                          scale=("connections", k))
+                          measures="time per request", effort="core" if k in CORE_CONNECTIONS[kind] else "wide",
+                          base=kind, scale=("connections", k))
             for kind, summary in SERVERS.items() for k in CONNECTIONS]
 
 
@@ -50,6 +50,11 @@ def missing_for(workload):
     if limit != resource.RLIM_INFINITY and limit < need:
         return f"it needs {need} descriptors, the hard limit is {limit} (ulimit -Hn)"
     return None
+
+
+def why_not(part):
+    """What a part that does not work here lacks; one that was built is refused by the kernel or a container."""
+    return part.get("missing") or part["caveat"] or "the kernel or the container refuses it"
 
 
 class Micro:
@@ -105,7 +110,7 @@ class Selection:
 
     def __init__(self, args, say):
         found, self.args = inventory.ask(), args
-        self.skipped = [f"{entry['name']}: not on this machine ({entry['caveat']})" for part in plan.PARTS
+        self.skipped = [f"{entry['name']}: not on this machine ({why_not(entry)})" for part in plan.PARTS
                         for entry in found[f"{part}s"] if entry not in inventory.working(found, f"{part}s")]
         self.chosen = design.levels(*(choose_names(part, getattr(args, f"{part}s"), inventory.names(found, f"{part}s"))
                                       for part in plan.PARTS))

@@ -81,16 +81,17 @@ class Star(unittest.TestCase):
         made = make(ZOO, everywhere=())
         found = self.varied(made)
         self.assertEqual((found["queue"], found["deque"]), ({"yield_many"}, {"yield_many", "fib", "echo"}))
+        self.assertEqual((found["reactor"], made.not_varied["reactor"]), ({"echo", "echo_64", "http_64"}, ["w1"]))
         everywhere = {name for name, one in made.full.items() if "deque" in one.parts and not design.is_curve(one)}
         for part in ("queue", "deque"):
             self.assertEqual(found[part] | set(made.not_varied[part]), everywhere)
             self.assertFalse(found[part] & set(made.not_varied[part]))
-        for others in (make(ZOO), make((3, 4, 8), everywhere=()), make(ZOO, kind=design.Full, everywhere=())):
+        for others in (make(ZOO), make((3, 4, 5), everywhere=()), make(ZOO, kind=design.Full, everywhere=())):
             self.assertEqual(others.not_varied, {})
 
     def test_parts_that_were_named_are_varied_everywhere(self):
         made = make(ZOO, everywhere=("deque",))
-        self.assertEqual(set(made.not_varied), {"queue"})
+        self.assertEqual(set(made.not_varied), {"queue", "reactor"})
         self.assertEqual(len(self.varied(made)["deque"]), 40)
 
     def test_each_cell_once_and_no_arm_unknown(self):
