@@ -5,6 +5,7 @@
 #define RX_LIST(RX)                                                                                                    \
     RX(rx_epoll)                                                                                                       \
     RX(rx_epoll_oneshot)                                                                                               \
+    RX(rx_poll)                                                                                                        \
     RX(rx_uring)                                                                                                       \
     RX(rx_uring_local)
 

@@ -285,10 +285,11 @@ static void case_04_accept_without_descriptors(size_t variant) {
     struct sockaddr_in address;
     struct rx_source *listener = rig_register(&rig, rig_tcp_listen(4, &address));
     struct rx_op op;
-    int client = rig_tcp_socket();
+    int client = rig_tcp_socket(), lowest_free = dup(client);
+    CHECK_EQ(close(lowest_free), 0);
     struct rlimit limit, lower;
     CHECK_EQ(getrlimit(RLIMIT_NOFILE, &limit), 0);
-    lower = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    lower = (struct rlimit){.rlim_cur = (rlim_t)lowest_free, .rlim_max = limit.rlim_max}; /* poll(2) keeps to it too */
     CHECK_EQ(setrlimit(RLIMIT_NOFILE, &lower), 0); /* first: io_uring's limit is that of when it was asked to accept */
     connect(client, (struct sockaddr *)&address, sizeof address);
     rx_op_init(&op, RX_ACCEPT, listener, NULL, 0);
