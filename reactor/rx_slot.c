@@ -9,9 +9,10 @@
  * Mail. A source is in one mailbox at most: who turns QUEUED on puts it there, and whoever takes it out turns QUEUED off
  * before reading what is wanted. `home` changes only between those two, so the one who puts need not fear that it moves.
  *
- * Ending. CLOSE and RELEASE are posted when nobody is left to poll an operation of the source. The home cancels what is
- * armed; with the last completion the source is given back. Memory of a source stays a source (rx_slab.h), and by then
- * nobody can post for it: it is in no mailbox, for it was just taken out of one.
+ * Ending. A source that nothing is asked for is ended by who closes it. Otherwise CLOSE or RELEASE is posted when nobody
+ * is left to poll an operation of the source. The home cancels what is armed; with the last completion the source is
+ * given back. Memory of a source stays a source (rx_slab.h), and by then nobody can post for it: it is in no mailbox, for
+ * it was just taken out of one.
  *
  * Accesses, numbered. (`thread` changes only under the reactor's lock.)
  *
@@ -178,6 +179,16 @@ static void end_source(struct rx *rx, struct rx_local_source *source, uint32_t h
     } else {
         au32_store_release(&source->released, 1); /* (7) */
     }
+}
+
+bool rx_slot_end_now(struct rx *rx, struct rx_local_source *source, uint32_t how) {
+    /* (5), (3): the home is done with it, but for an edge, which is then of an earlier generation */
+    if (au32_load_acquire(&source->wanted_in) || au32_load_acquire(&source->wanted_out) ||
+        au32_load_acquire(&source->mail)) {
+        return false;
+    }
+    end_source(rx, source, how);
+    return true;
 }
 
 static void end_if_quiet(struct rx_slot *slot, struct rx_local_source *source) {
@@ -386,32 +397,33 @@ static void stop_if_full(struct rx_slot *slot, struct rx_local_source *source) {
 
 /* How many events it was. */
 static int on_in(struct rx_slot *slot, struct rx_local_source *source, int32_t result, uint32_t flags) {
+    uint16_t generation = rx_ready_generation(&source->slab.in);
     take_in(slot, source, result, flags);
     if (flags & IORING_CQE_F_MORE) {
         stop_if_full(slot, source);
     } else {
         source->armed_in = 0;
         source->stopping = false;
-        if (source->ending) {
-            end_if_quiet(slot, source);
-            return 0;
-        }
-        au32_exchange_acq_rel(&source->wanted_in, 0); /* (5) */
     }
     if (source->ending) {
+        end_if_quiet(slot, source);
         return 0;
     }
-    return rx_ready_edge(&source->slab.in, rx_ready_generation(&source->slab.in), false);
+    if (!(flags & IORING_CQE_F_MORE)) {
+        au32_exchange_acq_rel(&source->wanted_in, 0); /* (5): from here on it may end elsewhere */
+    }
+    return rx_ready_edge(&source->slab.in, generation, false);
 }
 
 static int on_out(struct rx_slot *slot, struct rx_local_source *source) {
+    uint16_t generation = rx_ready_generation(&source->slab.out);
     source->armed_out = false;
     if (source->ending) {
         end_if_quiet(slot, source);
         return 0;
     }
     au32_exchange_acq_rel(&source->wanted_out, 0); /* (5) */
-    return rx_ready_edge(&source->slab.out, rx_ready_generation(&source->slab.out), false);
+    return rx_ready_edge(&source->slab.out, generation, false);
 }
 
 static void on_wake(struct rx_slot *slot, uint32_t flags) {

@@ -93,6 +93,9 @@ void rx_slot_wake(struct rx_slot *slot);
 /* Sends mail to the source's home, from any thread; nothing is waited for. */
 void rx_slot_post(struct rx *rx, struct rx_local_source *source, uint32_t mail);
 
+/* With nobody left to poll an operation of the source: ends it if nothing of it is under way. True: it is done. */
+bool rx_slot_end_now(struct rx *rx, struct rx_local_source *source, uint32_t how);
+
 /* Reads the own mail, asks the kernel and takes what it answers at once. */
 void rx_slot_pump(struct rx_slot *slot);
 

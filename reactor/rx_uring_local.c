@@ -57,6 +57,9 @@ static struct rx_local_source *source_of(const struct rx_op *op) {
 
 /* By the last to leave a source that is closed. Where it is at home here, the kernel is asked at once. */
 static void close_source(struct rx *rx, struct rx_local_source *source) {
+    if (rx_slot_end_now(rx, source, RX_MAIL_CLOSE)) {
+        return;
+    }
     struct rx_slot *here = rx_slot_here(rx);
     rx_slot_post(rx, source, RX_MAIL_CLOSE);
     if (here) {
@@ -81,7 +84,9 @@ static void local_close(struct rx *rx, struct rx_source *base) {
 static void local_deregister(struct rx *rx, struct rx_source *base) {
     struct rx_local_source *source = (struct rx_local_source *)base;
     struct rx_slot *here = rx_slot_here(rx);
-    rx_slot_post(rx, source, RX_MAIL_RELEASE);
+    if (!rx_slot_end_now(rx, source, RX_MAIL_RELEASE)) {
+        rx_slot_post(rx, source, RX_MAIL_RELEASE);
+    }
     while (!au32_load_acquire(&source->released)) { /* (7) of rx_slot.c */
         if (here) {
             rx_slot_pump(here);
