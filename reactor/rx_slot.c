@@ -6,13 +6,14 @@
  * in the kernel: detaching cancels every request and takes every completion, after which the operations concerned are
  * woken, polled again by whoever runs them, and asked for anew, in a slot that has a thread.
  *
- * Mail. A source is in one mailbox at most: who turns QUEUED on puts it there, and whoever takes it out turns QUEUED off
- * before reading what is wanted. `home` changes only between those two, so the one who puts need not fear that it moves.
+ * Mail. A source is in one mailbox at most: who turns QUEUED on puts it there, and whoever takes it out turns QUEUED
+ * off before reading what is wanted. `home` changes only between those two, so the one who puts need not fear that it
+ * moves.
  *
- * Ending. A source that nothing is asked for is ended by who closes it. Otherwise CLOSE or RELEASE is posted when nobody
- * is left to poll an operation of the source. The home cancels what is armed; with the last completion the source is
- * given back. Memory of a source stays a source (rx_slab.h), and by then nobody can post for it: it is in no mailbox, for
- * it was just taken out of one.
+ * Ending. A source that nothing is asked for is ended by who closes it. Otherwise CLOSE or RELEASE is posted when
+ * nobody is left to poll an operation of the source. The home cancels what is armed; with the last completion the
+ * source is given back. Memory of a source stays a source (rx_slab.h), and by then nobody can post for it: it is in no
+ * mailbox, for it was just taken out of one.
  *
  * Accesses, numbered. (`thread` changes only under the reactor's lock.)
  *
@@ -23,9 +24,9 @@
  *      first: so either the sender sees that the thread sleeps (and wakes it) or is gone (and delivers elsewhere), or
  *      the thread sees the mail.
  *  (3) taker: exchange acquire of `mailbox`, and exchange acq_rel of `mail`. Partners (1) and (2).
- *  (5) wanted: the poller's or acq_rel (rx_uring_local.c), the home's exchange acq_rel at a last completion. Suppose the
- *      poller finds a request under way and leaves its waker to it. The home's exchange comes later in the word's order
- *      and reads the poller's or: so the edge after it sees the waker.
+ *  (5) wanted: the poller's or acq_rel (rx_uring_local.c), the home's exchange acq_rel at a last completion. Suppose
+ *      the poller finds a request under way and leaves its waker to it. The home's exchange comes later in the word's
+ *      order and reads the poller's or: so the edge after it sees the waker.
  *  (6) home: load relaxed; see Mail. Stored relaxed by who has taken the source out of a mailbox, ordered by (2), (3).
  *  (7) released: store release, load acquire: the source is the caller's again.
  *  (8) woken: as in rx_epoll.c.

@@ -4,24 +4,25 @@
  * from them without a system call; listeners likewise have their connections accepted ahead. What goes out, and all
  * other kinds of descriptors, are told by one-shot polls, and the call is made by who polls the operation.
  *
- * Source: Axboe, Efficient IO with io_uring, 2019; io_uring_setup(2) for SINGLE_ISSUER and DEFER_TASKRUN (6.1); a core's
- * own ring with registered buffers is monoio's and glommio's form, while here tasks move between workers.
+ * Source: Axboe, Efficient IO with io_uring, 2019; io_uring_setup(2) for SINGLE_ISSUER and DEFER_TASKRUN (6.1); a
+ * core's own ring with registered buffers is monoio's and glommio's form, while here tasks move between workers.
  *
  * The kernel never uses an operation's memory: not a buffer, an address or a message. So cancelling is only to take the
- * waker back, at once and by any thread, though the ring is another's; a byte that came stays in the source for the next
- * receive.
+ * waker back, at once and by any thread, though the ring is another's; a byte that came stays in the source for the
+ * next receive.
  *
  * Ahead, but not without end: a source that has 8 notes waiting is not received for until they are taken, so a slow
- * reader's peer is stopped by TCP. A slot that runs out of buffers goes over to readiness: data then stays in the socket
- * and is received by the operation's own call. Why TCP alone: descriptors passed over a Unix socket, and a datagram's
- * sender, would be lost.
+ * reader's peer is stopped by TCP. A slot that runs out of buffers goes over to readiness: data then stays in the
+ * socket and is received by the operation's own call. Why TCP alone: descriptors passed over a Unix socket, and a
+ * datagram's sender, would be lost.
  *
- * Sources live in the slots in turn, whoever registers them. What a thread that is not the home's asks of a ring goes by
- * mail (rx_slot.c). A worker that stays in one task for long leaves the sources of its slot dead meanwhile.
+ * Sources live in the slots in turn, whoever registers them. What a thread that is not the home's asks of a ring goes
+ * by mail (rx_slot.c). A worker that stays in one task for long leaves the sources of its slot dead meanwhile.
  *
  * System calls: receive none where data is there, one more enter for the first and after a stop; send 1; accept none;
  * wait 1 for a batch, none where nothing is to be had (the kernel flags what is).
- * Memory: see struct rx_local_source; for each slot 1,024 buffers of 4 KiB, of which pages are touched as they are used.
+ * Memory: see struct rx_local_source; for each slot 1,024 buffers of 4 KiB, of which pages are touched as they are
+ * used.
  *
  * Accesses: wanted_in, wanted_out by fetch_or acq_rel, partner (5) of rx_slot.c; the read ahead by attempt_in: acquire,
  * so that who finds no request under way sees every note that the last one put and the error that it left.
