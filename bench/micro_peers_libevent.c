@@ -142,6 +142,7 @@ struct timer_set {
     void (*task)(struct timer_set *set);
     const uint16_t *timeouts_ms;
     const uint32_t *order;
+    size_t to_cancel;
     size_t count;
     struct timer timers[];
 };
@@ -175,7 +176,8 @@ static void ev_timers_destroy(struct timer_set *set) {
     free(set);
 }
 
-static struct timer_set *ev_timers_create(struct timer_bench *bench, size_t count) {
+static struct timer_set *ev_timers_create(const struct timer_engine *engine, struct timer_bench *bench, size_t count) {
+    (void)engine;
     struct timer_set *set = calloc(1, sizeof *set + count * sizeof set->timers[0]);
     if (!set || !(set->base = new_base(false))) {
         free(set);
@@ -205,7 +207,7 @@ static void start_within(struct timer_set *set) {
 }
 
 static void cancel_within(struct timer_set *set) {
-    for (size_t i = 0; i < set->count; i++) {
+    for (size_t i = 0; i < set->to_cancel; i++) {
         evtimer_del(set->timers[set->order[i]].event);
     }
 }
@@ -219,8 +221,9 @@ static void ev_timers_fire(struct timer_set *set) {
     event_base_loop(set->base, EVLOOP_NONBLOCK);
 }
 
-static void ev_timers_cancel_all(struct timer_set *set, const uint32_t *order) {
+static void ev_timers_cancel(struct timer_set *set, const uint32_t *order, size_t n) {
     set->order = order;
+    set->to_cancel = n;
     run_within(set, cancel_within);
 }
 
@@ -237,7 +240,7 @@ void micro_peers_libevent_add(void) {
                                                .create = ev_timers_create,
                                                .start_all = ev_timers_start_all,
                                                .fire = ev_timers_fire,
-                                               .cancel_all = ev_timers_cancel_all,
+                                               .cancel = ev_timers_cancel,
                                                .destroy = ev_timers_destroy};
     micro_rx_add_engine(&engine);
     micro_timers_add_engine(&timers);

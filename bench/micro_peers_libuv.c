@@ -124,7 +124,8 @@ struct timer_set {
     struct timer timers[];
 };
 
-static struct timer_set *uv_timers_create(struct timer_bench *bench, size_t count) {
+static struct timer_set *uv_timers_create(const struct timer_engine *engine, struct timer_bench *bench, size_t count) {
+    (void)engine;
     struct timer_set *set = calloc(1, sizeof *set + count * sizeof set->timers[0]);
     if (!set || uv_loop_init(&set->uv) != 0) {
         free(set);
@@ -156,8 +157,8 @@ static void uv_timers_fire(struct timer_set *set) {
     uv_run(&set->uv, UV_RUN_NOWAIT);
 }
 
-static void uv_timers_cancel_all(struct timer_set *set, const uint32_t *order) {
-    for (size_t i = 0; i < set->count; i++) {
+static void uv_timers_cancel(struct timer_set *set, const uint32_t *order, size_t n) {
+    for (size_t i = 0; i < n; i++) {
         uv_timer_stop(&set->timers[order[i]].uv);
     }
 }
@@ -184,7 +185,7 @@ void micro_peers_libuv_add(void) {
                                                .create = uv_timers_create,
                                                .start_all = uv_timers_start_all,
                                                .fire = uv_timers_fire,
-                                               .cancel_all = uv_timers_cancel_all,
+                                               .cancel = uv_timers_cancel,
                                                .destroy = uv_timers_destroy};
     micro_rx_add_engine(&engine);
     micro_timers_add_engine(&timers);

@@ -1,6 +1,6 @@
 /*
- * The micro-benchmarks of timers: many started, and then fired or cancelled. Only the calls are timed, not the time
- * until the timers are due.
+ * The micro-benchmarks of timers: many started, and then most of them fired or most cancelled. Only the calls are
+ * timed, not the time until the timers are due.
  */
 #ifndef STEALYARD_BENCH_MICRO_TIMERS_H
 #define STEALYARD_BENCH_MICRO_TIMERS_H
@@ -19,23 +19,24 @@ struct timer_set; /* an implementation's own */
 struct timer_engine {
     const char *name;
     bool peer;
+    const char *store; /* of the runtime's: which store of deadlines, by name */
 
     /* NULL: no memory, or too few descriptors. */
-    struct timer_set *(*create)(struct timer_bench *bench, size_t count);
+    struct timer_set *(*create)(const struct timer_engine *engine, struct timer_bench *bench, size_t count);
     /* Starts every timer i, to fire timeouts_ms[i] from now. */
     void (*start_all)(struct timer_set *set, const uint16_t *timeouts_ms);
     /* Fires those that are due; each calls timer_bench_fired. */
     void (*fire)(struct timer_set *set);
-    /* Cancels every timer, in the given order. */
-    void (*cancel_all)(struct timer_set *set, const uint32_t *order);
+    /* Cancels the first `n` timers of that order; one that has fired is left alone. */
+    void (*cancel)(struct timer_set *set, const uint32_t *order, size_t n);
     void (*destroy)(struct timer_set *set);
 };
 
 /* Adds the cases of an implementation. */
 void micro_timers_add_engine(const struct timer_engine *engine);
 
-/* The runtime's timers. */
-extern const struct timer_engine timer_engine_ours;
+/* The runtime's timers, one for each store of deadlines. */
+extern const struct timer_engine timer_engine_ours[];
 
 /* A timer fired. */
 void timer_bench_fired(struct timer_bench *bench, size_t index);

@@ -1,9 +1,13 @@
-/* The runtime's timers: sleeps, which a task embeds, polled once to start; of a runtime only its timers are used. */
+/*
+ * The runtime's timers, over each store of deadlines: sleeps, which a task embeds, polled once to start; of a runtime
+ * only its timers are used.
+ */
 #include <stdlib.h>
 
 #include "bench/micro_list.h"
 #include "bench/micro_timers.h"
 #include "executor/runtime.h"
+#include "executor/tm_list.h"
 
 struct timer {
     struct timer_set *set;
@@ -28,16 +32,17 @@ static void fired(void *data) {
 
 static const struct sy_waker_vtable vtable = {keep, fired, fired, keep};
 
-static struct timer_set *ours_create(struct timer_bench *bench, size_t count) {
+static struct timer_set *ours_create(const struct timer_engine *engine, struct timer_bench *bench, size_t count) {
     size_t size = sizeof(struct timer_set) + count * sizeof(struct timer);
     struct timer_set *set = aligned_alloc(SY_CACHE_LINE, (size + SY_CACHE_LINE - 1) / SY_CACHE_LINE * SY_CACHE_LINE);
-    if (set) {
-        set->bench = bench;
-        set->count = count;
-        timers_create(&set->runtime.driver.timers);
-        for (size_t i = 0; i < count; i++) {
-            set->timers[i].set = set;
-        }
+    if (!set || timers_create(&set->runtime.driver.timers, engine->store) != 0) {
+        free(set);
+        return NULL;
+    }
+    set->bench = bench;
+    set->count = count;
+    for (size_t i = 0; i < count; i++) {
+        set->timers[i].set = set;
     }
     return set;
 }
@@ -57,8 +62,8 @@ static void ours_fire(struct timer_set *set) {
     timers_fire(&set->runtime.driver.timers);
 }
 
-static void ours_cancel_all(struct timer_set *set, const uint32_t *order) {
-    for (size_t i = 0; i < set->count; i++) {
+static void ours_cancel(struct timer_set *set, const uint32_t *order, size_t n) {
+    for (size_t i = 0; i < n; i++) {
         sy_sleep_drop(&set->timers[order[i]].sleep);
     }
 }
@@ -68,15 +73,20 @@ static void ours_destroy(struct timer_set *set) {
     free(set);
 }
 
-const struct timer_engine timer_engine_ours = {
-    .name = "sy_timers",
-    .create = ours_create,
-    .start_all = ours_start_all,
-    .fire = ours_fire,
-    .cancel_all = ours_cancel_all,
-    .destroy = ours_destroy,
-};
+#define ENGINE(tm)                                                                                                     \
+    {                                                                                                                  \
+        .name = #tm,                                                                                                   \
+        .store = #tm,                                                                                                  \
+        .create = ours_create,                                                                                         \
+        .start_all = ours_start_all,                                                                                   \
+        .fire = ours_fire,                                                                                             \
+        .cancel = ours_cancel,                                                                                         \
+        .destroy = ours_destroy,                                                                                       \
+    },
+const struct timer_engine timer_engine_ours[] = {TM_LIST(ENGINE)};
 
 void micro_timers_add(void) {
-    micro_timers_add_engine(&timer_engine_ours);
+    for (size_t i = 0; i < sizeof timer_engine_ours / sizeof timer_engine_ours[0]; i++) {
+        micro_timers_add_engine(&timer_engine_ours[i]);
+    }
 }

@@ -11,7 +11,7 @@
 static const struct {
     const char *title;
     enum sy_part_kind kind;
-} kinds[] = {{"queues", SY_GLOBAL_QUEUE}, {"deques", SY_LOCAL_DEQUE}, {"reactors", SY_REACTOR}};
+} kinds[] = {{"queues", SY_GLOBAL_QUEUE}, {"deques", SY_LOCAL_DEQUE}, {"reactors", SY_REACTOR}, {"timers", SY_TIMERS}};
 enum { KINDS = sizeof kinds / sizeof kinds[0] };
 
 static bool works_here(enum sy_part_kind kind, const struct sy_part *part) {
@@ -122,6 +122,7 @@ void workload_print_result(const struct workload_options *options, const struct 
     json_print_field(stdout, "queue", config->global_queue);
     json_print_field(stdout, "deque", config->local_deque);
     json_print_field(stdout, "reactor", config->reactor);
+    json_print_field(stdout, "timers", config->timers);
     printf("\"dynamic\":%s,\"workers\":%u,\"seed\":%" PRIu64 ",\"iterations\":%zu,\"ops_per_iteration\":%" PRIu64
            ",\"median_ns\":%.1f,",
            json_bool(config->dynamic_dispatch), config->workers, config->seed, measured->iterations,

@@ -141,6 +141,8 @@ static bool parse_valued(const char *flag, const char *value, struct workload_op
         config->local_deque = value;
     } else if (strcmp(flag, "--reactor") == 0) {
         config->reactor = value;
+    } else if (strcmp(flag, "--timers") == 0) {
+        config->timers = value;
     } else if (strcmp(flag, "--set") == 0) {
         return parse_knob(value, config);
     } else if (strcmp(flag, "--workers") == 0) {
@@ -177,7 +179,7 @@ static bool parse_flags(int argc, char **argv, struct workload_options *options)
         } else if (!known) {
             return refuse(
                 "unknown flag \"%s\"; there are: --workload, --workers, --budget-ms, --iterations, --seed, --queue, "
-                "--deque, --reactor, --dynamic, --set, --list, --json, --help",
+                "--deque, --reactor, --timers, --dynamic, --set, --list, --json, --help",
                 argv[i]);
         } else if (++i == argc) {
             return refuse("%s wants a value after it", argv[i - 1]);
@@ -227,6 +229,7 @@ void workload_print_help(void) {
            "  --queue NAME       the global queue\n"
            "  --deque NAME       the workers' deque\n"
            "  --reactor NAME     the reactor\n"
+           "  --timers NAME      the store of deadlines\n"
            "  --dynamic          call them through their tables at run time\n"
            "  --set KEY=VALUE    another policy than the default, as often as wanted: ",
            BUDGET_MS, SEED);

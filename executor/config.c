@@ -28,6 +28,7 @@ void sy_config_init(struct sy_config *config) {
         .global_queue = "gq_mutex",
         .local_deque = "dq_chase_lev",
         .reactor = "rx_epoll",
+        .timers = "tm_wheel",
         .workers = processors < SY_WORKERS_MAX ? processors : SY_WORKERS_MAX,
         .global_capacity = GQ_CAPACITY_DEFAULT,
         .local_capacity = DQ_CAPACITY_DEFAULT,
@@ -124,6 +125,9 @@ int sy_config_check(const struct sy_config *c, char *message, size_t size) {
     }
     if (!error) {
         error = check_part(SY_REACTOR, "reactor", c->reactor, message, size);
+    }
+    if (!error) {
+        error = check_part(SY_TIMERS, "store of timers", c->timers, message, size);
     }
     if (!error) {
         error = check_capacity("global_capacity", c->global_capacity, message, size);

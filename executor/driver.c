@@ -2,20 +2,24 @@
 
 #include <errno.h>
 
-int driver_create(struct driver *driver, const char *reactor, const struct rx_config *config) {
+int driver_create(struct driver *driver, const char *reactor, const struct rx_config *config, const char *timers) {
     driver->ops = rx_find(reactor);
     if (!driver->ops) {
         return -EINVAL;
     }
-    int error = driver->ops->create(&driver->rx, config);
+    int error = timers_create(&driver->timers, timers);
     if (error) {
+        return error;
+    }
+    error = driver->ops->create(&driver->rx, config);
+    if (error) {
+        timers_destroy(&driver->timers);
         return error;
     }
     au32_store_relaxed(&driver->lock, DRIVER_FREE);
     au32_store_relaxed(&driver->sentinel, 0);
     au32_store_relaxed(&driver->epoch, 0);
     au32_store_relaxed(&driver->sources, 0);
-    timers_create(&driver->timers);
     return 0;
 }
 

@@ -44,7 +44,8 @@ struct driver {
     struct timers timers;
 };
 
-int driver_create(struct driver *driver, const char *reactor, const struct rx_config *config);
+/* `timers`: the store of deadlines, by name. 0, -errno. */
+int driver_create(struct driver *driver, const char *reactor, const struct rx_config *config, const char *timers);
 void driver_destroy(struct driver *driver);
 
 /* Registers a descriptor for rx_ops->poll, and back. */

@@ -41,6 +41,7 @@ struct sy_config {
     const char *global_queue;
     const char *local_deque;
     const char *reactor;
+    const char *timers;
     bool dynamic_dispatch; /* call the parts through their tables at run time: what static dispatch saves */
 
     unsigned workers;          /* threads that run tasks; 0: one for each online processor */
@@ -145,8 +146,8 @@ struct sy_runtime_metrics {
 
 void sy_runtime_metrics(const struct sy_runtime *runtime, struct sy_runtime_metrics *out);
 
-/* What there is to choose from. The fields are as in gq.h, dq.h and reactor.h; "" or false where they do not apply. */
-enum sy_part_kind { SY_GLOBAL_QUEUE, SY_LOCAL_DEQUE, SY_REACTOR };
+/* What there is to choose from. The fields are as in gq.h, dq.h, reactor.h and tm.h; "" or false: does not apply. */
+enum sy_part_kind { SY_GLOBAL_QUEUE, SY_LOCAL_DEQUE, SY_REACTOR, SY_TIMERS };
 
 struct sy_part {
     const char *name;
@@ -155,7 +156,7 @@ struct sy_part {
     const char *order;
     const char *progress;
     const char *reclamation;
-    const char *cost;   /* of one push and one pop, and of a steal; of a receive, a send and a wait */
+    const char *cost;   /* of one push and one pop, and of a steal; of a receive, a send and a wait; of a timer */
     const char *caveat; /* known defects and what is done about them */
     const char *missing; /* not built: what lacks, and how to get it */
     bool bounded;

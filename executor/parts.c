@@ -4,12 +4,17 @@
 #include <string.h>
 
 #include "executor/parts.h"
+#include "executor/tm_list.h"
 #include "queues/dq_list.h"
 #include "queues/reclaim.h"
 
 #define DQ_ENTRY(name) &name##_ops,
 static const struct dq_ops *const local_deques[] = {DQ_LIST(DQ_ENTRY)};
 enum { LOCAL_DEQUES = sizeof local_deques / sizeof local_deques[0] };
+
+#define TM_ENTRY(name) &name##_ops,
+static const struct tm_ops *const timers[] = {TM_LIST(TM_ENTRY)};
+enum { TIMERS = sizeof timers / sizeof timers[0] };
 
 const struct gq_ops *part_global_queue(const char *name) {
     const struct gq_ops *ops;
@@ -25,6 +30,15 @@ const struct dq_ops *part_local_deque(const char *name) {
     for (size_t i = 0; i < LOCAL_DEQUES; i++) {
         if (strcmp(local_deques[i]->name, name) == 0) {
             return local_deques[i];
+        }
+    }
+    return NULL;
+}
+
+const struct tm_ops *part_timers(const char *name) {
+    for (size_t i = 0; i < TIMERS; i++) {
+        if (strcmp(timers[i]->name, name) == 0) {
+            return timers[i];
         }
     }
     return NULL;
@@ -87,6 +101,23 @@ static bool reactor_at(unsigned index, struct sy_part *part) {
     return true;
 }
 
+static bool timers_at(unsigned index, struct sy_part *part) {
+    if (index >= TIMERS) {
+        return false;
+    }
+    const struct tm_ops *ops = timers[index];
+    *part = (struct sy_part){.name = ops->name,
+                             .summary = ops->summary,
+                             .source = ops->source,
+                             .order = "by deadline",
+                             .progress = ops->progress,
+                             .reclamation = "",
+                             .cost = ops->cost,
+                             .caveat = ops->caveat ? ops->caveat : "",
+                             .missing = ""};
+    return true;
+}
+
 bool sy_part_at(enum sy_part_kind kind, unsigned index, struct sy_part *part) {
     switch (kind) {
     case SY_GLOBAL_QUEUE:
@@ -95,6 +126,8 @@ bool sy_part_at(enum sy_part_kind kind, unsigned index, struct sy_part *part) {
         return local_deque_at(index, part);
     case SY_REACTOR:
         return reactor_at(index, part);
+    case SY_TIMERS:
+        return timers_at(index, part);
     }
     return false;
 }
@@ -149,6 +182,16 @@ static int probe_reactor(const char *name) {
     return error;
 }
 
+static int probe_timers(const char *name) {
+    const struct tm_ops *ops = part_timers(name);
+    struct tm_store *store;
+    int error = ops ? ops->create(&store) : -EINVAL;
+    if (!error) {
+        ops->destroy(store);
+    }
+    return error;
+}
+
 int sy_part_probe(enum sy_part_kind kind, const char *name) {
     switch (kind) {
     case SY_GLOBAL_QUEUE:
@@ -157,6 +200,8 @@ int sy_part_probe(enum sy_part_kind kind, const char *name) {
         return probe_local_deque(name);
     case SY_REACTOR:
         return probe_reactor(name);
+    case SY_TIMERS:
+        return probe_timers(name);
     }
     return -EINVAL;
 }

@@ -3,6 +3,7 @@
 #define STEALYARD_EXECUTOR_PARTS_H
 
 #include "executor/executor.h"
+#include "executor/tm.h"
 #include "queues/dq.h"
 #include "queues/gq.h"
 #include "reactor/reactor.h"
@@ -27,6 +28,7 @@ struct combo {
 const struct gq_ops *part_global_queue_at(unsigned index);
 const struct gq_ops *part_global_queue(const char *name);
 const struct dq_ops *part_local_deque(const char *name);
+const struct tm_ops *part_timers(const char *name);
 
 const struct combo *combo_find(const struct gq_ops *global_queue, const struct dq_ops *local_deque, bool dynamic);
 

@@ -211,10 +211,12 @@ static void copy_config(struct sy_runtime *runtime, const struct sy_config *from
     snprintf(runtime->names[1], sizeof runtime->names[1], "%s",
              from->local_deque ? from->local_deque : defaults.local_deque);
     snprintf(runtime->names[2], sizeof runtime->names[2], "%s", from->reactor ? from->reactor : defaults.reactor);
+    snprintf(runtime->names[3], sizeof runtime->names[3], "%s", from->timers ? from->timers : defaults.timers);
     snprintf(runtime->thread_name, sizeof runtime->thread_name, "%s", from->thread_name ? from->thread_name : "sy");
     config->global_queue = runtime->names[0];
     config->local_deque = runtime->names[1];
     config->reactor = runtime->names[2];
+    config->timers = runtime->names[3];
     config->thread_name = runtime->thread_name;
     if (config->workers == 0) {
         config->workers = defaults.workers;
@@ -329,7 +331,7 @@ static int create_parts(struct sy_runtime *runtime) {
         error = create_workers(runtime);
     }
     if (!error) {
-        error = driver_create(&runtime->driver, config->reactor, &reactor);
+        error = driver_create(&runtime->driver, config->reactor, &reactor, config->timers);
     }
     return error;
 }

@@ -1,7 +1,9 @@
 #include "executor/timers.h"
 
+#include <errno.h>
 #include <time.h>
 
+#include "executor/parts.h"
 #include "executor/runtime.h"
 
 enum { SLEEP_NEW, SLEEP_WAITING, SLEEP_FIRED };
@@ -14,103 +16,43 @@ uint64_t sy_now_ns(void) {
     return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-void timers_create(struct timers *timers) {
+int timers_create(struct timers *timers, const char *store) {
+    timers->ops = part_timers(store);
+    if (!timers->ops) {
+        return -EINVAL;
+    }
+    int error = timers->ops->create(&timers->store);
+    if (error) {
+        return error;
+    }
     pthread_mutex_init(&timers->lock, NULL);
-    timers->root = NULL;
     timers->wait_until_ns = 0;
     timers->slot = 0;
-    au64_store_relaxed(&timers->earliest_ns, TIMERS_NEVER);
+    au64_store_relaxed(&timers->earliest_ns, TM_NEVER);
+    return 0;
 }
 
 void timers_destroy(struct timers *timers) {
+    timers->ops->destroy(timers->store);
     pthread_mutex_destroy(&timers->lock);
 }
 
-/* The heap: `child` is the first child, `sibling` the next, `previous` the sibling before or the parent. */
-
-static struct sy_sleep *heap_meld(struct sy_sleep *a, struct sy_sleep *b) {
-    if (!a || !b) {
-        return a ? a : b;
-    }
-    if (b->deadline_ns < a->deadline_ns) {
-        struct sy_sleep *later = a;
-        a = b;
-        b = later;
-    }
-    b->sibling = a->child;
-    if (b->sibling) {
-        b->sibling->previous = b;
-    }
-    b->previous = a;
-    a->child = b;
-    return a;
-}
-
-/* Melds the siblings that start at `first`: in pairs from the left, then the pairs from the right. */
-static struct sy_sleep *heap_meld_siblings(struct sy_sleep *first) {
-    struct sy_sleep *pairs = NULL;
-    while (first) {
-        struct sy_sleep *a = first;
-        struct sy_sleep *b = a->sibling;
-        first = b ? b->sibling : NULL;
-        a->sibling = NULL;
-        if (b) {
-            b->sibling = NULL;
-        }
-        struct sy_sleep *pair = heap_meld(a, b);
-        pair->sibling = pairs;
-        pairs = pair;
-    }
-    struct sy_sleep *root = NULL;
-    while (pairs) {
-        struct sy_sleep *next = pairs->sibling;
-        pairs->sibling = NULL;
-        root = heap_meld(root, pairs);
-        pairs = next;
-    }
-    return root;
-}
-
-static void heap_set_root(struct timers *timers, struct sy_sleep *root) {
-    timers->root = root;
-    if (root) {
-        root->previous = NULL;
-        root->sibling = NULL;
-    }
-    au64_store_relaxed(&timers->earliest_ns, root ? root->deadline_ns : TIMERS_NEVER); /* a hint: T1 */
-}
-
-static void heap_insert(struct timers *timers, struct sy_sleep *sleep) {
-    sleep->child = sleep->sibling = sleep->previous = NULL;
-    heap_set_root(timers, heap_meld(timers->root, sleep));
-}
-
-static void heap_remove(struct timers *timers, struct sy_sleep *sleep) {
-    struct sy_sleep *children = heap_meld_siblings(sleep->child);
-    if (sleep == timers->root) {
-        heap_set_root(timers, children);
-        return;
-    }
-    if (sleep->previous->child == sleep) {
-        sleep->previous->child = sleep->sibling;
-    } else {
-        sleep->previous->sibling = sleep->sibling;
-    }
-    if (sleep->sibling) {
-        sleep->sibling->previous = sleep->previous;
-    }
-    heap_set_root(timers, heap_meld(timers->root, children));
+/* Under the lock. */
+static uint64_t publish_earliest(struct timers *timers) {
+    uint64_t earliest = timers->ops->earliest(timers->store);
+    au64_store_relaxed(&timers->earliest_ns, earliest); /* a hint: T1 */
+    return earliest;
 }
 
 int64_t timers_begin_wait(struct timers *timers, unsigned slot) {
     pthread_mutex_lock(&timers->lock);
     timers->slot = slot;
     int64_t timeout_ns = -1;
-    timers->wait_until_ns = TIMERS_NEVER;
-    if (timers->root) {
+    timers->wait_until_ns = publish_earliest(timers);
+    if (timers->wait_until_ns != TM_NEVER) {
         uint64_t now = sy_now_ns();
-        timers->wait_until_ns = timers->root->deadline_ns;
-        timeout_ns = timers->wait_until_ns > now ? (int64_t)(timers->wait_until_ns - now) : 0;
+        uint64_t left = timers->wait_until_ns > now ? timers->wait_until_ns - now : 0;
+        timeout_ns = left < INT64_MAX ? (int64_t)left : INT64_MAX;
     }
     pthread_mutex_unlock(&timers->lock);
     return timeout_ns;
@@ -122,40 +64,43 @@ void timers_end_wait(struct timers *timers) {
     pthread_mutex_unlock(&timers->lock);
 }
 
-/* Takes up to FIRE_BATCH due sleeps off the heap and their wakers with them: once fired, a sleep's memory may go. */
-static unsigned take_due(struct timers *timers, uint64_t now, struct sy_waker wakers[FIRE_BATCH]) {
-    unsigned n = 0;
+struct due {
+    struct sy_waker wakers[FIRE_BATCH];
+    size_t n;
+    uint64_t earliest_ns; /* of those that are left */
+};
+
+/* Takes up to FIRE_BATCH due sleeps out and their wakers with them: once fired, a sleep's memory may go. */
+static void take_due(struct timers *timers, uint64_t now_ns, struct due *due) {
+    struct sy_sleep *sleeps[FIRE_BATCH];
     pthread_mutex_lock(&timers->lock);
-    while (n < FIRE_BATCH && timers->root && timers->root->deadline_ns <= now) {
-        struct sy_sleep *due = timers->root;
-        heap_remove(timers, due);
-        wakers[n++] = due->waker;
-        au32_store_release(&due->state, SLEEP_FIRED); /* T2, with the acquire in sy_sleep_poll and sy_sleep_drop */
+    due->n = timers->ops->take_due(timers->store, now_ns, sleeps, FIRE_BATCH);
+    for (size_t i = 0; i < due->n; i++) {
+        due->wakers[i] = sleeps[i]->waker;
+        au32_store_release(&sleeps[i]->state, SLEEP_FIRED); /* T2, with the acquire in sy_sleep_poll and _drop */
     }
+    due->earliest_ns = publish_earliest(timers);
     pthread_mutex_unlock(&timers->lock);
-    return n;
 }
 
 unsigned timers_fire(struct timers *timers) {
     /* T1, relaxed: a sleep that starts now is seen by the next look; who starts one wakes a blocked waiter. */
     uint64_t earliest = au64_load_relaxed(&timers->earliest_ns);
-    if (earliest == TIMERS_NEVER) {
+    if (earliest == TM_NEVER) {
         return 0;
     }
     uint64_t now = sy_now_ns();
-    unsigned fired = 0;
+    size_t fired = 0;
     while (earliest <= now) {
-        struct sy_waker wakers[FIRE_BATCH];
-        unsigned n = take_due(timers, now, wakers);
-        for (unsigned i = 0; i < n; i++) {
-            sy_waker_wake(wakers[i]);
+        struct due due;
+        take_due(timers, now, &due);
+        for (size_t i = 0; i < due.n; i++) {
+            sy_waker_wake(due.wakers[i]);
         }
-        fired += n;
-        if (n < FIRE_BATCH) {
-            break;
-        }
+        fired += due.n;
+        earliest = due.earliest_ns;
     }
-    return fired;
+    return (unsigned)fired;
 }
 
 void sy_sleep_init(struct sy_sleep *sleep, struct sy_runtime *runtime, uint64_t deadline_ns) {
@@ -165,14 +110,17 @@ void sy_sleep_init(struct sy_sleep *sleep, struct sy_runtime *runtime, uint64_t 
 
 void sy_sleep_init_after(struct sy_sleep *sleep, struct sy_runtime *runtime, uint64_t duration_ns) {
     uint64_t now = sy_now_ns();
-    sy_sleep_init(sleep, runtime, duration_ns < TIMERS_NEVER - now ? now + duration_ns : TIMERS_NEVER);
+    sy_sleep_init(sleep, runtime, duration_ns < TM_NEVER - now ? now + duration_ns : TM_NEVER);
 }
 
-static void sleep_start(struct sy_sleep *sleep, struct timers *timers, struct sy_context *cx) {
+static void sleep_start(struct sy_sleep *sleep, struct timers *timers, uint64_t now_ns, struct sy_context *cx) {
     sleep->waker = sy_waker_clone(&cx->waker);
     au32_store_relaxed(&sleep->state, SLEEP_WAITING);
     pthread_mutex_lock(&timers->lock);
-    heap_insert(timers, sleep);
+    timers->ops->insert(timers->store, sleep, now_ns);
+    if (sleep->deadline_ns < au64_load_relaxed(&timers->earliest_ns)) { /* T1; written under this lock */
+        au64_store_relaxed(&timers->earliest_ns, sleep->deadline_ns);
+    }
     bool earlier = timers->wait_until_ns > sleep->deadline_ns;
     if (earlier) {
         timers->wait_until_ns = sleep->deadline_ns; /* the next one need not wake again */
@@ -191,11 +139,12 @@ enum sy_poll sy_sleep_poll(struct sy_sleep *sleep, struct sy_context *cx) {
         return SY_READY;
     }
     if (state == SLEEP_NEW) {
-        if (sy_now_ns() >= sleep->deadline_ns) {
+        uint64_t now = sy_now_ns();
+        if (now >= sleep->deadline_ns) {
             au32_store_relaxed(&sleep->state, SLEEP_FIRED);
             return SY_READY;
         }
-        sleep_start(sleep, timers, cx);
+        sleep_start(sleep, timers, now, cx);
         return SY_PENDING;
     }
     struct sy_waker old = {NULL, NULL};
@@ -218,7 +167,10 @@ void sy_sleep_drop(struct sy_sleep *sleep) {
     struct sy_waker waker = {NULL, NULL};
     pthread_mutex_lock(&timers->lock);
     if (au32_load_relaxed(&sleep->state) == SLEEP_WAITING) {
-        heap_remove(timers, sleep);
+        timers->ops->remove(timers->store, sleep);
+        if (sleep->deadline_ns <= au64_load_relaxed(&timers->earliest_ns)) { /* T1; a hint that is too early may stay */
+            publish_earliest(timers);
+        }
         waker = sleep->waker;
         au32_store_relaxed(&sleep->state, SLEEP_FIRED);
     }

@@ -15,7 +15,7 @@ import time
 WORKLOADS = {"spawn_many_local": (5e6, 10000), "fib": (2e6, 1000), "echo": (9e4, 64), "fib_42": (9e9, 10**9)}
 EFFORTS = {"fib_42": "long"}
 QUEUES, DEQUES, REACTORS = ("gq_mutex", "gq_ring", "gq_alien"), ("dq_chase_lev", "dq_mutex"), ("rx_epoll",)
-
+TIMERS = ("tm_wheel",)
 
 NOT_HERE = ("gq_alien",)
 
@@ -31,7 +31,7 @@ def listing():
                   "effort": EFFORTS.get(name, "core"), "measures": "duration", "ops_per_worker": False, "workers": 0}
                  for name, (_, ops) in WORKLOADS.items()]
     return {"queues": entries(QUEUES), "deques": entries(DEQUES), "reactors": entries(REACTORS),
-            "workloads": workloads}
+            "timers": entries(TIMERS), "workloads": workloads}
 
 
 def main():

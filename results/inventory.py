@@ -4,7 +4,7 @@ import subprocess
 
 from common import Refusal, build_dir
 
-KINDS = ("queues", "deques", "reactors", "workloads")
+KINDS = ("queues", "deques", "reactors", "timers", "workloads")
 LIST_SECONDS = 60
 
 

@@ -12,14 +12,16 @@ from common import RESULTS, run_program, to_json
 NOT_CLAIMS = {"name", "summary", "source", "measured", "cost", "caveat", "works_here"}
 # What is asked of the other kinds only, and so is false here without meaning anything.
 NOT_ASKED = {"queues": {"withholds"}, "deques": {"reclaims", "allocates", "aborts"},
-             "reactors": {"bounded", "withholds", "reclaims", "allocates", "aborts"}}
-KINDS = {"queues": "queue", "deques": "deque", "reactors": "reactor"}
+             "reactors": {"bounded", "withholds", "reclaims", "allocates", "aborts"},
+             "timers": {"bounded", "withholds", "reclaims", "allocates", "aborts"}}
+# The timers' stores are weighed by themselves only, among the cases of reactors.
+KINDS = {"queues": "queue", "deques": "deque", "reactors": "reactor", "timers": "reactor"}
 
 
 def arguments(argv):
     parser = argparse.ArgumentParser(
-        prog="stealyard list", description="The global queues, deques, reactors and workloads that exist, with what"
-        " each implementation claims, and what the newest bundle in results/ has measured of it.", allow_abbrev=False)
+        prog="stealyard list", description="The global queues, deques, reactors, timers and workloads that exist, with"
+        " what each implementation claims, and what the newest bundle in results/ has measured of it.", allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(argv)
 

@@ -44,7 +44,7 @@ done
 for name in "${programs[@]}"; do
     program=$examples/$name
     expect 0 stdout "^usage: $name " "$program" --help
-    expect 2 stderr "^$name: unknown option \"--wrokers\"; there are: .*--workers, --queue, --deque, --reactor, --help" \
+    expect 2 stderr "^$name: unknown option \"--wrokers\"; there are: .*--workers, --queue, --deque, --reactor, --timers, --help" \
         "$program" --wrokers 2
     expect 2 stderr "^$name: --workers wants a number from 1 to 1024, not \"0\"" "$program" --workers 0
     expect 2 stderr "^$name: --workers wants a number .*\"two\"" "$program" --workers=two

@@ -127,15 +127,16 @@ static void message_is_cut_to_size(size_t variant) {
 
 static void wrong_names_list_the_right_ones(size_t variant) {
     (void)variant;
-    static const enum sy_part_kind kinds[] = {SY_GLOBAL_QUEUE, SY_LOCAL_DEQUE, SY_REACTOR};
-    for (unsigned k = 0; k < 3; k++) {
+    static const enum sy_part_kind kinds[] = {SY_GLOBAL_QUEUE, SY_LOCAL_DEQUE, SY_REACTOR, SY_TIMERS};
+    for (unsigned k = 0; k < 4; k++) {
         struct sy_config config;
         struct sy_part part;
         char line[2048] = "";
         sy_config_init(&config);
         *(kinds[k] == SY_GLOBAL_QUEUE  ? &config.global_queue
           : kinds[k] == SY_LOCAL_DEQUE ? &config.local_deque
-                                       : &config.reactor) = "nonesuch";
+          : kinds[k] == SY_REACTOR     ? &config.reactor
+                                       : &config.timers) = "nonesuch";
         CHECK_EQ(sy_config_check(&config, line, sizeof line), -EINVAL);
         unsigned parts = 0;
         for (; sy_part_at(kinds[k], parts, &part); parts++) {
@@ -152,8 +153,8 @@ static void wrong_names_list_the_right_ones(size_t variant) {
 /* Each part works here, or is told apart from one that does not exist, and then says why. */
 static void parts_are_probed(size_t variant) {
     (void)variant;
-    static const enum sy_part_kind kinds[] = {SY_GLOBAL_QUEUE, SY_LOCAL_DEQUE, SY_REACTOR};
-    for (unsigned k = 0; k < 3; k++) {
+    static const enum sy_part_kind kinds[] = {SY_GLOBAL_QUEUE, SY_LOCAL_DEQUE, SY_REACTOR, SY_TIMERS};
+    for (unsigned k = 0; k < 4; k++) {
         struct sy_part part;
         for (unsigned i = 0; sy_part_at(kinds[k], i, &part); i++) {
             int error = sy_part_probe(kinds[k], part.name);
@@ -189,7 +190,7 @@ static void defaults_are_filled_in(size_t variant) {
     struct sy_runtime *runtime;
     CHECK_EQ(sy_runtime_create(&runtime, NULL), 0);
     const struct sy_config *config = sy_runtime_config(runtime);
-    CHECK(config->global_queue && config->local_deque && config->reactor);
+    CHECK(config->global_queue && config->local_deque && config->reactor && config->timers);
     CHECK_EQ(config->workers, sy_runtime_workers(runtime));
     cpu_set_t mine;
     CHECK_EQ(sched_getaffinity(0, sizeof mine, &mine), 0);

@@ -1,12 +1,20 @@
-/* The timers' heap by itself: order, cancellation, wakers, and what the waiter is told. */
+/*
+ * The timers by themselves, over each store of deadlines (which unit_tm tests alone): order, cancellation also of what
+ * is being fired, wakers, what the waiter is told, and who interrupts it.
+ */
 #define _GNU_SOURCE
 #include "executor/timers.h"
 
 #include "check.h"
 #include "executor/runtime.h"
+#include "executor/tm_list.h"
 #include "support.h"
+#include "threads.h"
 
 enum { SLEEPS = 1000 };
+
+#define TM_NAME(name) #name,
+static const char *const stores[] = {TM_LIST(TM_NAME)};
 
 static struct sy_runtime fake; /* of which only the timers are used */
 
@@ -47,23 +55,24 @@ static void alarm_set(struct alarm_clock *alarm, uint64_t deadline_ns) {
     sy_sleep_init(&alarm->sleep, &fake, deadline_ns);
 }
 
-static void begin(void) {
-    timers_create(&fake.driver.timers);
+static void begin(size_t variant) {
+    CHECK_EQ(timers_create(&fake.driver.timers, stores[variant]), 0);
     rings = 0;
 }
 
 static void end(void) {
-    CHECK(fake.driver.timers.root == NULL);
-    CHECK_EQ(au64_load_relaxed(&fake.driver.timers.earliest_ns), TIMERS_NEVER);
-    timers_destroy(&fake.driver.timers);
+    struct timers *timers = &fake.driver.timers;
+    CHECK_EQ(timers->ops->earliest(timers->store), TM_NEVER);
+    CHECK_EQ(timers_begin_wait(timers, 0), -1);
+    CHECK_EQ(au64_load_relaxed(&timers->earliest_ns), TM_NEVER);
+    timers_destroy(timers);
 }
 
 /* Far ahead, so that nothing is due while it is set up; then looked at until all was due. */
 static void fire_in_order_of_deadlines(size_t variant) {
-    (void)variant;
     uint64_t random = check_seed(), start_ns = sy_now_ns() + 50000000;
     unsigned cancelled = 0;
-    begin();
+    begin(variant);
     for (unsigned i = 0; i < SLEEPS; i++) {
         alarm_set(&alarms[i], start_ns + check_random(&random) % 20000000);
         CHECK_EQ(alarm_poll(&alarms[i]), SY_PENDING);
@@ -95,8 +104,7 @@ static void fire_in_order_of_deadlines(size_t variant) {
 }
 
 static void due_at_once_needs_no_timer(size_t variant) {
-    (void)variant;
-    begin();
+    begin(variant);
     alarm_set(&alarms[0], 0);
     CHECK_EQ(alarm_poll(&alarms[0]), SY_READY);
     CHECK_EQ(alarms[0].references, 0);
@@ -108,8 +116,7 @@ static void due_at_once_needs_no_timer(size_t variant) {
 }
 
 static void a_later_waker_replaces(size_t variant) {
-    (void)variant;
-    begin();
+    begin(variant);
     alarm_set(&alarms[0], UINT64_MAX);
     alarm_set(&alarms[1], 0);
     CHECK_EQ(alarm_poll(&alarms[0]), SY_PENDING);
@@ -125,8 +132,7 @@ static void a_later_waker_replaces(size_t variant) {
 
 /* What a blocking wait is told: no limit, nothing to wait for, or about the time until the earliest. */
 static void time_out_of_a_wait(size_t variant) {
-    (void)variant;
-    begin();
+    begin(variant);
     CHECK_EQ(timers_begin_wait(&fake.driver.timers, 0), -1);
     timers_end_wait(&fake.driver.timers);
     uint64_t now_ns = sy_now_ns();
@@ -146,15 +152,199 @@ static void time_out_of_a_wait(size_t variant) {
     end();
 }
 
+/* A sleep for ever does not turn the time-out negative. */
+static void time_out_of_for_ever(size_t variant) {
+    begin(variant);
+    for (unsigned i = 0; i < 2 * TM_LOOK; i++) {
+        alarm_set(&alarms[i], UINT64_MAX - 1 - i);
+        CHECK_EQ(alarm_poll(&alarms[i]), SY_PENDING);
+        CHECK(timers_begin_wait(&fake.driver.timers, 0) > INT64_MAX / 2);
+        timers_end_wait(&fake.driver.timers);
+    }
+    for (unsigned i = 0; i < 2 * TM_LOOK; i++) {
+        sy_sleep_drop(&alarms[i].sleep);
+    }
+    end();
+}
+
+/* ---- who waits is interrupted ---- */
+
+static unsigned interrupted, interrupted_slot;
+
+static void fake_wake(struct rx *rx, unsigned slot) {
+    (void)rx;
+    interrupted++;
+    interrupted_slot = slot;
+}
+
+/* By an earlier sleep only, once, and where it waits; however many sleeps there are at about that time. */
+static void an_earlier_sleep_interrupts(size_t variant) {
+    static const struct rx_ops ops = {.wake = fake_wake};
+    const uint64_t hour_ns = UINT64_C(3600000000000);
+    for (unsigned before = 0; before < 4 * TM_LOOK; before++) {
+        begin(variant);
+        fake.driver.ops = &ops;
+        interrupted = 0;
+        uint64_t start_ns = sy_now_ns() + hour_ns;
+        for (unsigned i = 0; i < before; i++) {
+            alarm_set(&alarms[i], start_ns + i);
+            CHECK_EQ(alarm_poll(&alarms[i]), SY_PENDING);
+        }
+        CHECK_EQ(interrupted, 0); /* nobody waits */
+        timers_begin_wait(&fake.driver.timers, 3);
+        alarm_set(&alarms[before], start_ns + before);
+        CHECK_EQ(alarm_poll(&alarms[before]), SY_PENDING);
+        CHECK_EQ(interrupted, before == 0); /* only the first of all is earlier */
+        alarm_set(&alarms[before + 1], start_ns - hour_ns / 2);
+        CHECK_EQ(alarm_poll(&alarms[before + 1]), SY_PENDING);
+        CHECK_EQ(interrupted, before == 0 ? 2 : 1);
+        CHECK_EQ(interrupted_slot, 3);
+        alarm_set(&alarms[before + 2], start_ns - hour_ns / 4);
+        CHECK_EQ(alarm_poll(&alarms[before + 2]), SY_PENDING);
+        timers_end_wait(&fake.driver.timers);
+        alarm_set(&alarms[before + 3], start_ns - hour_ns / 3 * 2);
+        CHECK_EQ(alarm_poll(&alarms[before + 3]), SY_PENDING);
+        CHECK_EQ(interrupted, before == 0 ? 2 : 1);
+        for (unsigned i = 0; i < before + 4; i++) {
+            sy_sleep_drop(&alarms[i].sleep);
+        }
+        end();
+    }
+}
+
+/* ---- cancelled while it is fired ---- */
+
+static unsigned hangmen;
+
+/* Cancels every alarm, its own too, and uses its own memory again. */
+static void hangman_ring(void *data) {
+    struct alarm_clock *alarm = data;
+    alarm->rung++;
+    alarm_drop(data);
+    for (unsigned i = 0; i < SLEEPS; i++) {
+        sy_sleep_drop(&alarms[i].sleep);
+    }
+    memset(&alarm->sleep, 0x5a, sizeof alarm->sleep); /* fired: its memory is the caller's */
+    sy_sleep_init(&alarm->sleep, &fake, 0);
+    hangmen++;
+}
+
+static const struct sy_waker_vtable hangman_vtable = {alarm_clone, hangman_ring, hangman_ring, alarm_drop};
+
+/* All are due at about the same time; those of the first batch ring, the others are cancelled by them. */
+static void cancelled_by_what_fires(size_t variant) {
+    begin(variant);
+    hangmen = 0;
+    uint64_t due_ns = sy_now_ns() + 20000000;
+    for (unsigned i = 0; i < SLEEPS; i++) {
+        alarm_set(&alarms[i], due_ns + i % 3);
+        struct sy_context cx = {.waker = {&hangman_vtable, &alarms[i]}};
+        sy_sleep_poll(&alarms[i].sleep, &cx);
+    }
+    while (sy_now_ns() < due_ns + 3) {
+        cpu_relax();
+    }
+    unsigned fired = timers_fire(&fake.driver.timers);
+    CHECK(fired > 0 && fired < SLEEPS);
+    CHECK_EQ(fired, hangmen);
+    for (unsigned i = 0; i < SLEEPS; i++) {
+        CHECK_EQ(alarms[i].references, 0);
+        CHECK(alarms[i].rung <= 1);
+    }
+    end();
+}
+
+/* ---- from several threads ---- */
+
+enum { RACERS = 64, RACE_ROUNDS = 1000 };
+
+struct racer {
+    struct sy_sleep sleep;
+    struct au32 references, rung;
+};
+
+static struct racer racers[2][RACERS];
+static struct au32 racing;
+
+static void racer_clone(void *data) {
+    au32_fetch_add_relaxed(&((struct racer *)data)->references, 1);
+}
+
+static void racer_drop(void *data) {
+    au32_fetch_sub_relaxed(&((struct racer *)data)->references, 1);
+}
+
+static void racer_ring(void *data) {
+    au32_fetch_add_relaxed(&((struct racer *)data)->rung, 1);
+    racer_drop(data);
+}
+
+static const struct sy_waker_vtable racer_vtable = {racer_clone, racer_ring, racer_ring, racer_drop};
+
+/* Starts one that is due within microseconds, and then waits for it or, as often, cancels it. */
+static void race_one(struct racer *racer, uint64_t *random) {
+    struct sy_context cx = {.waker = {&racer_vtable, racer}};
+    au32_store_relaxed(&racer->rung, 0);
+    sy_sleep_init_after(&racer->sleep, &fake, check_random(random) % 30000);
+    bool ready = sy_sleep_poll(&racer->sleep, &cx) == SY_READY;
+    bool waits = check_random(random) % 2;
+    while (waits && !ready) {
+        sched_yield();
+        ready = sy_sleep_poll(&racer->sleep, &cx) == SY_READY;
+    }
+    CHECK(!ready || sy_now_ns() >= racer->sleep.deadline_ns);
+    sy_sleep_drop(&racer->sleep);
+    while (au32_load_relaxed(&racer->references) > 0) { /* whoever fired it has the waker for a moment more */
+        sched_yield();
+    }
+    CHECK(au32_load_relaxed(&racer->rung) <= 1);
+}
+
+/* Two start and cancel, two fire: 0 and 1, 2 and 3. */
+static void race(size_t index, void *shared) {
+    (void)shared;
+    uint64_t random = check_seed() + index;
+    if (index < 2) {
+        for (size_t i = 0; i < threads_scaled(RACE_ROUNDS); i++) {
+            race_one(&racers[index][i % RACERS], &random);
+        }
+        au32_fetch_sub_relaxed(&racing, 1);
+        return;
+    }
+    while (au32_load_relaxed(&racing) > 0) {
+        timers_fire(&fake.driver.timers);
+        sched_yield();
+    }
+}
+
+static void fired_and_cancelled_at_once(size_t variant) {
+    begin(variant);
+    memset(racers, 0, sizeof racers);
+    au32_store_relaxed(&racing, 2);
+    threads_run(4, race, NULL);
+    end();
+}
+
 static const struct check_test tests[] = {
     {"fire_in_order_of_deadlines", fire_in_order_of_deadlines},
     {"due_at_once_needs_no_timer", due_at_once_needs_no_timer},
     {"a_later_waker_replaces", a_later_waker_replaces},
     {"time_out_of_a_wait", time_out_of_a_wait},
+    {"time_out_of_for_ever", time_out_of_for_ever},
+    {"an_earlier_sleep_interrupts", an_earlier_sleep_interrupts},
+    {"cancelled_by_what_fires", cancelled_by_what_fires},
+    {"fired_and_cancelled_at_once", fired_and_cancelled_at_once},
 };
 
+static const char *store_name(size_t variant) {
+    return stores[variant];
+}
+
 int main(int argc, char **argv) {
-    static const struct check_suite suite = {
-        .title = "unit_timers", .tests = tests, .test_count = sizeof tests / sizeof tests[0]};
+    static const struct check_suite suite = {.title = "unit_timers",
+                                             .tests = tests,
+                                             .test_count = sizeof tests / sizeof tests[0],
+                                             .variant_count = sizeof stores / sizeof stores[0],
+                                             .variant_name = store_name};
     return check_main(&suite, argc, argv);
 }

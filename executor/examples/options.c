@@ -10,7 +10,7 @@
 /* What every program has; filled where the values go. */
 struct common {
     uint64_t workers;
-    struct option_row rows[4];
+    struct option_row rows[5];
 };
 
 static const size_t common_count = sizeof((struct common *)NULL)->rows / sizeof(struct option_row);
@@ -27,6 +27,7 @@ static void common_init(struct common *common, struct sy_config *config) {
         {.name = "--queue", .argument = "NAME", .help = "the global queue", .text = &config->global_queue},
         {.name = "--deque", .argument = "NAME", .help = "the workers' local deque", .text = &config->local_deque},
         {.name = "--reactor", .argument = "NAME", .help = "the reactor", .text = &config->reactor},
+        {.name = "--timers", .argument = "NAME", .help = "the store of deadlines", .text = &config->timers},
     };
     memcpy(common->rows, rows, sizeof rows);
 }
