@@ -6,6 +6,7 @@
     RX(rx_epoll)                                                                                                       \
     RX(rx_epoll_oneshot)                                                                                               \
     RX(rx_poll)                                                                                                        \
+    RX(rx_kqueue)                                                                                                      \
     RX(rx_uring)                                                                                                       \
     RX(rx_uring_local)
 

@@ -75,6 +75,13 @@ void rx_slab_give_back(struct rx_slab *slab, struct rx_slab_source *source) {
     pthread_mutex_unlock(&slab->lock);
 }
 
+uint32_t rx_slab_used(struct rx_slab *slab) {
+    pthread_mutex_lock(&slab->lock);
+    uint32_t used = slab->used;
+    pthread_mutex_unlock(&slab->lock);
+    return used;
+}
+
 bool rx_slab_leave(struct rx_slab_source *source) {
     return au32_fetch_sub_acq_rel(&source->to_leave, 1) == 1; /* (3) */
 }

@@ -52,6 +52,9 @@ void rx_slab_give_back(struct rx_slab *slab, struct rx_slab_source *source);
 bool rx_slab_shut(struct rx_slab_source *source);
 bool rx_slab_leave(struct rx_slab_source *source);
 
+/* How many were ever handed out: every index is less. */
+uint32_t rx_slab_used(struct rx_slab *slab);
+
 /* The source of an index that was handed out. */
 struct rx_slab_source *rx_slab_at(struct rx_slab *slab, uint32_t index);
 

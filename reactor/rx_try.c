@@ -17,8 +17,21 @@
 #include "reactor/rx_try.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
+
+/* macOS and the BSDs lack some of these: no event tells a peer's half-close then, sources get SO_NOSIGPIPE, and a
+ * descriptor that is received stays open across exec. */
+#ifndef POLLRDHUP
+#define POLLRDHUP 0
+#endif
+#ifndef MSG_NOSIGNAL
+#define MSG_NOSIGNAL 0
+#endif
+#ifndef MSG_CMSG_CLOEXEC
+#define MSG_CMSG_CLOEXEC 0
+#endif
 
 /* The events that hold now, 0 if none; or -errno. */
 static int poll_now(int fd, short events) {
@@ -51,6 +64,21 @@ static int64_t connect_end(int fd) {
     return -error;
 }
 
+static int accept_one(int fd) {
+#ifdef SOCK_NONBLOCK
+    return accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+#else
+    int accepted = accept(fd, NULL, NULL);
+    if (accepted >= 0 && (fcntl(accepted, F_SETFL, O_NONBLOCK) || fcntl(accepted, F_SETFD, FD_CLOEXEC))) {
+        int error = errno;
+        close(accepted);
+        errno = error;
+        return -1;
+    }
+    return accepted;
+#endif
+}
+
 static int64_t call_once(const struct rx_op *op, int fd) {
     int64_t result = -1;
     switch (op->kind) {
@@ -73,7 +101,7 @@ static int64_t call_once(const struct rx_op *op, int fd) {
         result = sendmsg(fd, op->message, MSG_DONTWAIT | MSG_NOSIGNAL);
         break;
     case RX_ACCEPT:
-        result = accept4(fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+        result = accept_one(fd);
         break;
     case RX_READ_AT:
     case RX_WRITE_AT: /* a regular file, which is never registered here */
