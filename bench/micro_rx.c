@@ -5,8 +5,8 @@
  * reactor/bench/n:N/a:A/w:W. N socketpairs, A of which get a byte at the start, N / A apart. Whenever a byte is read
  * from one, another is written to the next, until W were written so. An operation is a byte that was read; a write that
  * the kernel refuses is a failed operation ("full"), and its byte is not waited for. As in libevent's test/bench.c the
- * bytes are written by send(2) itself, whatever the engine, and read one at a time; only the loop is timed. The reading
- * ends stay watched from one run to the next.
+ * bytes are written by send(2) itself, whatever the engine, and only the loop is timed. Unlike there a read asks for up
+ * to RX_READ_MOST bytes, in every engine. The reading ends stay watched from one run to the next.
  *
  * reactor/pingpong/<transport>. A byte there and back is an operation; sending goes through the engine too.
  *

@@ -31,6 +31,12 @@ struct rx_rig {
 
 struct rx_loop; /* an engine's own */
 
+/*
+ * Bytes that an engine asks for at once. A byte is sent alone and mostly comes alone; who asks for just one cannot tell
+ * that it was the last, and has to ask again where events are edges.
+ */
+enum { RX_READ_MOST = 16 };
+
 /* How long an engine waits for events at most: for safety only, as there is always one to come. */
 #define RX_PATIENCE_NS INT64_C(2000000000)
 
@@ -42,7 +48,7 @@ struct rx_engine {
 
     /* Watches every end from now on. NULL: rig->failure says why. */
     struct rx_loop *(*open)(const struct rx_engine *engine, struct rx_rig *rig);
-    /* Waits for events and calls rig->arrived for each byte, one read call for each. */
+    /* Waits for events and calls rig->arrived for each byte, with one read call for each descriptor that is ready. */
     void (*turn)(struct rx_loop *loop);
     /* Sends a byte from an end. */
     void (*send)(struct rx_loop *loop, size_t index, unsigned char byte);
@@ -59,7 +65,7 @@ extern const struct rx_engine rx_engine_epoll_raw;
 /* Adds the cases of an engine. */
 void micro_rx_add_engine(const struct rx_engine *engine);
 
-/* For those that read and write themselves: recv(2) or read(2) of a byte, and rig->arrived; failures go to the rig. */
+/* For those that read and write themselves: recv(2) or read(2) once, and rig->arrived; failures go to the rig. */
 void rx_rig_read(struct rx_rig *rig, size_t index);
 void rx_rig_write(struct rx_rig *rig, size_t index, unsigned char byte);
 

@@ -18,7 +18,7 @@ struct slot {
     struct rx_loop *loop;
     struct rx_op receive, send;
     struct rx_source *in, *out; /* out: NULL if nobody sends here */
-    unsigned char received, sent;
+    unsigned char received[RX_READ_MOST], sent;
     bool receiving, sending; /* under way */
     bool ready;              /* in the loop's list */
     struct slot *next_ready;
@@ -64,7 +64,8 @@ static bool is_done(struct slot *slot, struct rx_op *op) {
 /* ---- bytes ---- */
 
 static void begin_receive(struct slot *slot) {
-    rx_op_init(&slot->receive, slot->loop->rig->sockets ? RX_RECV : RX_READ, slot->in, &slot->received, 1);
+    rx_op_init(&slot->receive, slot->loop->rig->sockets ? RX_RECV : RX_READ, slot->in, slot->received,
+               sizeof slot->received);
     slot->receiving = true;
 }
 
@@ -73,11 +74,13 @@ static void receive(struct slot *slot) {
     struct rx_rig *rig = slot->loop->rig;
     while (!rig->failure && is_done(slot, &slot->receive)) {
         slot->receiving = false;
-        if (slot->receive.result != 1) {
+        if (slot->receive.result <= 0) {
             rig->failure = "a byte cannot be read";
             return;
         }
-        rig->arrived(rig, (size_t)(slot - slot->loop->slots), slot->received);
+        for (int64_t i = 0; i < slot->receive.result; i++) {
+            rig->arrived(rig, (size_t)(slot - slot->loop->slots), slot->received[i]);
+        }
         begin_receive(slot);
     }
 }

@@ -105,13 +105,14 @@ size_t rx_rig_descriptors(void) {
 }
 
 void rx_rig_read(struct rx_rig *rig, size_t index) {
-    unsigned char byte;
+    unsigned char bytes[RX_READ_MOST];
     int fd = rig->ends[index].in;
-    ssize_t n = rig->sockets ? recv(fd, &byte, 1, 0) : read(fd, &byte, 1);
-    if (n == 1) {
-        rig->arrived(rig, index, byte);
-    } else if (n == 0 || errno != EAGAIN) {
+    ssize_t n = rig->sockets ? recv(fd, bytes, sizeof bytes, 0) : read(fd, bytes, sizeof bytes);
+    if (n == 0 || (n < 0 && errno != EAGAIN)) {
         rig->failure = "a byte cannot be read";
+    }
+    for (ssize_t i = 0; i < n; i++) {
+        rig->arrived(rig, index, bytes[i]);
     }
 }
 
