@@ -7,45 +7,60 @@
 #ifndef STEALYARD_STRESS_NET_FIXTURE_H
 #define STEALYARD_STRESS_NET_FIXTURE_H
 
+#include <dirent.h>
 #include <netinet/tcp.h>
+#include <sched.h>
 #include <sys/socket.h>
 
 #include "executor/async.h"
 #include "executor/executor.h"
+#include "executor/runtime.h"
+#include "reactor/reactor.h"
 #include "stress/check.h"
 
-#define REACTORS_MAX 16
+#ifdef CTEST_ENTRIES
+#include "reactor/rx_list.h"
+
+#define RX_COUNT(stem) +1
+_Static_assert((0 RX_LIST(RX_COUNT)) == CTEST_ENTRIES, "rx_list.h: one entry a line, or some are no tests of CTest's");
+#endif
+
 #define SECOND UINT64_C(1000000000)
 
-static char variant_names[2 * REACTORS_MAX][64];
+static inline const struct rx_ops *reactor_of(size_t variant) {
+    return rx_all[variant / 2];
+}
 
 static inline const char *variant_name(size_t variant) {
-    return variant_names[variant];
+    static char name[64];
+    snprintf(name, sizeof name, "%s%s", reactor_of(variant)->name, variant % 2 ? "+try" : "");
+    return name;
 }
 
 /* False, after a check_skip: not built, or refused here. */
 static inline bool variant_runs(size_t variant) {
-    struct sy_part part;
-    CHECK(sy_part_at(SY_REACTOR, (unsigned)(variant / 2), &part));
-    int error = sy_part_probe(SY_REACTOR, part.name);
+    const struct rx_ops *ops = reactor_of(variant);
+    int error = sy_part_probe(SY_REACTOR, ops->name);
     if (!error) {
         return true;
     }
     CHECK_EQ(error, -ENOTSUP);
-    check_skip("%s: %s", part.name, part.missing && *part.missing ? part.missing : "this kernel or container refuses it");
+    check_skip("%s: %s", ops->name, ops->missing ? ops->missing : "this kernel or container refuses it");
     return false;
 }
 
+static inline void configure(struct sy_config *config, size_t variant, unsigned workers) {
+    sy_config_init(config);
+    config->reactor = reactor_of(variant)->name;
+    config->speculative_io = variant % 2;
+    config->workers = workers;
+    config->seed = check_seed();
+}
+
 static inline struct sy_runtime *start_with(size_t variant, unsigned workers) {
-    struct sy_part part;
     struct sy_config config;
     struct sy_runtime *runtime;
-    CHECK(sy_part_at(SY_REACTOR, (unsigned)(variant / 2), &part));
-    sy_config_init(&config);
-    config.reactor = part.name;
-    config.speculative_io = variant % 2;
-    config.workers = workers;
-    config.seed = check_seed();
+    configure(&config, variant, workers);
     CHECK_EQ(sy_runtime_create(&runtime, &config), 0);
     return runtime;
 }
@@ -155,23 +170,76 @@ static inline void timed_drop(void *future) {
 
 static const struct sy_future_type timed_type = {"timed", sizeof(struct timed), timed_poll, timed_drop};
 
+/* A context of the test's own, to poll by hand: `wakes` counts how often that was asked for. */
+struct hand {
+    struct au32 wakes;
+    struct sy_context cx;
+};
+
+static inline void hand_wake(void *data) {
+    au32_fetch_add_release(&((struct hand *)data)->wakes, 1);
+}
+
+static inline void hand_nothing(void *data) {
+    (void)data;
+}
+
+static const struct sy_waker_vtable hand_vtable = {hand_nothing, hand_wake, hand_wake, hand_nothing};
+
+static inline void hand_init(struct hand *hand, struct sy_runtime *runtime) {
+    *hand = (struct hand){.cx = {.waker = {&hand_vtable, hand}, .runtime = runtime}};
+}
+
+/* Nobody but the poller sends off what the reactor put by at a poll: as before a sleep (executor/block_on.c). */
+static inline enum sy_poll hand_poll(struct hand *hand, const struct sy_future_type *type, void *future) {
+    hand->cx.budget = 128;
+    enum sy_poll poll = type->poll(future, &hand->cx);
+    driver_flush(&hand->cx.runtime->driver);
+    return poll;
+}
+
+/* Polls whenever that is asked for, until it is ready. */
+static inline void hand_finish(struct hand *hand, const struct sy_future_type *type, void *future) {
+    for (;;) {
+        uint32_t wakes = au32_load_acquire(&hand->wakes);
+        if (hand_poll(hand, type, future) == SY_READY) {
+            return;
+        }
+        while (au32_load_acquire(&hand->wakes) == wakes) {
+            sched_yield();
+        }
+    }
+}
+
+/* Descriptors that the process has open. */
+static inline unsigned count_descriptors(void) {
+    DIR *directory = opendir("/proc/self/fd");
+    unsigned count = 0;
+    CHECK(directory);
+    while (readdir(directory)) {
+        count++;
+    }
+    closedir(directory);
+    return count;
+}
+
+/* Waits until that many are left: a reactor may let go of one that was closed a moment later. */
+static inline void await_descriptors(unsigned count) {
+    int64_t until = check_now_ns() + 5 * (int64_t)SECOND;
+    while (count_descriptors() > count && check_now_ns() < until) {
+        sched_yield();
+    }
+    CHECK_EQ(count_descriptors(), count);
+}
+
 /* Runs a suite's tests over the reactors. */
 static inline int run_suite(const char *title, const struct check_test *tests, size_t count, int argc, char **argv) {
-    struct sy_part part;
-    size_t reactors = 0;
-    while (reactors < REACTORS_MAX && sy_part_at(SY_REACTOR, (unsigned)reactors, &part)) {
-        snprintf(variant_names[2 * reactors], sizeof variant_names[0], "%s", part.name);
-        snprintf(variant_names[2 * reactors + 1], sizeof variant_names[0], "%s+try", part.name);
-        reactors++;
-    }
-    const struct check_suite suite = {
-        .title = title,
-        .tests = tests,
-        .test_count = count,
-        .variant_count = 2 * reactors,
-        .variant_name = variant_name,
-        .variant_runs = variant_runs,
-    };
+    const struct check_suite suite = {.title = title,
+                                      .tests = tests,
+                                      .test_count = count,
+                                      .variant_count = 2 * rx_count,
+                                      .variant_name = variant_name,
+                                      .variant_runs = variant_runs};
     return check_main(&suite, argc, argv);
 }
 

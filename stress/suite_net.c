@@ -1,4 +1,7 @@
-/* Sockets over the runtime: opening, echo, and what goes wrong. */
+/*
+ * Sockets over the runtime, with every reactor: opening, options, echo, and what goes wrong.
+ * ctest-each: rx_list
+ */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif
@@ -142,6 +145,21 @@ static void unix_echo_returns_every_byte(size_t variant) {
     sy_runtime_destroy(runtime);
 }
 
+static void abstract_names_work(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket listener;
+    struct sy_address address, bound;
+    char text[64], got[SY_ADDRESS_TEXT_SIZE];
+    snprintf(text, sizeof text, "unix:@suite_net.%d", (int)getpid());
+    CHECK_EQ(sy_address_parse(text, &address, NULL, 0), 0);
+    CHECK_EQ(sy_listen(&listener, runtime, &address, 64), 0);
+    CHECK_EQ(sy_socket_local_address(&listener, &bound), 0);
+    sy_address_format(&bound, got, sizeof got);
+    CHECK_EQ(strcmp(got, text), 0);
+    echo_at(runtime, &listener, &address);
+    sy_runtime_destroy(runtime);
+}
+
 static void ipv6_connections_work(size_t variant) {
     struct sy_runtime *runtime = start(variant);
     struct sy_socket listener;
@@ -181,18 +199,137 @@ static void sockets_are_nonblocking_and_close_on_exec(size_t variant) {
     sy_runtime_destroy(runtime);
 }
 
+/* ---- options ---- */
+
+static int option_of(const struct sy_socket *socket, int level, int option) {
+    int value = -1;
+    socklen_t size = sizeof value;
+    CHECK_EQ(getsockopt(socket->fd, level, option, &value, &size), 0);
+    return value;
+}
+
+static void options_of_tcp_are_set(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket listener, pair;
+    struct sy_address address;
+    listen_at_loopback(runtime, &listener, &address);
+    struct sy_connect connect;
+    sy_connect_init(&connect, runtime, &address);
+    run(runtime, &sy_connect_type, &connect);
+    CHECK_EQ(connect.result, 0);
+    const struct sy_socket *tcp = &connect.connection;
+
+    CHECK_EQ(option_of(tcp, IPPROTO_TCP, TCP_NODELAY), 0);
+    CHECK_EQ(sy_socket_set_no_delay(tcp, true), 0);
+    CHECK_EQ(option_of(tcp, IPPROTO_TCP, TCP_NODELAY), 1);
+    CHECK_EQ(sy_socket_set_no_delay(tcp, false), 0);
+    CHECK_EQ(option_of(tcp, IPPROTO_TCP, TCP_NODELAY), 0);
+
+    CHECK_EQ(sy_socket_set_keep_alive(tcp, &(struct sy_keep_alive){.idle_s = 0, .interval_s = 2, .count = 3}), -EINVAL);
+    CHECK_EQ(option_of(tcp, SOL_SOCKET, SO_KEEPALIVE), 0);
+    CHECK_EQ(sy_socket_set_keep_alive(tcp, &(struct sy_keep_alive){.idle_s = 70, .interval_s = 2, .count = 3}), 0);
+    CHECK_EQ(option_of(tcp, SOL_SOCKET, SO_KEEPALIVE), 1);
+    CHECK_EQ(option_of(tcp, IPPROTO_TCP, TCP_KEEPIDLE), 70);
+    CHECK_EQ(option_of(tcp, IPPROTO_TCP, TCP_KEEPINTVL), 2);
+    CHECK_EQ(option_of(tcp, IPPROTO_TCP, TCP_KEEPCNT), 3);
+    CHECK_EQ(sy_socket_set_keep_alive(tcp, NULL), 0);
+    CHECK_EQ(option_of(tcp, SOL_SOCKET, SO_KEEPALIVE), 0);
+
+    int theirs = make_pair(runtime, &pair);
+    CHECK(sy_socket_set_no_delay(&pair, true) < 0);
+    close(theirs);
+    sy_socket_close(&pair);
+    sy_socket_close(&connect.connection);
+    sy_socket_close(&listener);
+    sy_runtime_destroy(runtime);
+}
+
+/* Accepts until it is dropped, and counts. */
+struct counting_acceptor {
+    struct sy_socket *listener;
+    struct au32 *accepted;
+    struct sy_accept accept;
+    bool begun;
+};
+
+static enum sy_poll counting_acceptor_poll(void *future, struct sy_context *cx) {
+    struct counting_acceptor *f = future;
+    for (;;) {
+        if (!f->begun) {
+            sy_accept_init(&f->accept, f->listener);
+            f->begun = true;
+        }
+        if (sy_accept_poll(&f->accept, cx) == SY_PENDING) {
+            return SY_PENDING;
+        }
+        CHECK_EQ(f->accept.result, 0);
+        sy_socket_close(&f->accept.connection);
+        au32_fetch_add_release(f->accepted, 1);
+        f->begun = false;
+    }
+}
+
+static void counting_acceptor_drop(void *future) {
+    struct counting_acceptor *f = future;
+    if (f->begun) {
+        sy_accept_drop(&f->accept);
+    }
+}
+
+static const struct sy_future_type counting_acceptor_type = {"counting_acceptor", sizeof(struct counting_acceptor),
+                                                             counting_acceptor_poll, counting_acceptor_drop};
+
+/* The kernel chooses by the connection's addresses: of 200, neither gets less than 30 but once in 10^24 runs. */
+static void listeners_on_one_port_share_its_connections(size_t variant) {
+    enum { CONNECTIONS = 200 };
+    struct sy_runtime *runtime = start(variant);
+    const struct sy_bind_options options = {.reuse_port = true};
+    struct sy_socket listeners[2], third;
+    struct sy_join joins[2];
+    struct sy_address address;
+    struct sy_outcome outcome;
+    struct au32 accepted[2] = {{0}, {0}};
+    CHECK_EQ(sy_address_parse("127.0.0.1:0", &address, NULL, 0), 0);
+    for (int i = 0; i < 2; i++) {
+        CHECK_EQ(sy_listen_with(&listeners[i], runtime, &address, &options), 0);
+        CHECK_EQ(sy_socket_local_address(&listeners[i], &address), 0); /* the second's is the first's */
+        struct counting_acceptor acceptor = {.listener = &listeners[i], .accepted = &accepted[i]};
+        CHECK_EQ(sy_spawn(runtime, &counting_acceptor_type, &acceptor, &joins[i]), 0);
+    }
+    CHECK_EQ(sy_listen(&third, runtime, &address, 64), -EADDRINUSE); /* it does not say reuse_port */
+    for (int i = 0; i < CONNECTIONS; i++) {
+        int peer = connect_plainly(&address);
+        char byte;
+        CHECK_EQ(recv(peer, &byte, 1, 0), 0);
+        close(peer);
+    }
+    for (int i = 0; i < 2; i++) {
+        sy_join_abort(&joins[i]);
+        CHECK_EQ(sy_join_wait(&joins[i], &outcome), 0);
+        sy_join_drop(&joins[i]);
+        sy_socket_close(&listeners[i]);
+    }
+    CHECK_EQ(au32_load_acquire(&accepted[0]) + au32_load_acquire(&accepted[1]), CONNECTIONS);
+    CHECK(au32_load_acquire(&accepted[0]) > 30 && au32_load_acquire(&accepted[1]) > 30);
+    CHECK_EQ(sy_address_parse("unix:@suite_net", &address, NULL, 0), 0);
+    CHECK_EQ(sy_listen_with(&third, runtime, &address, &options), -ENOTSUP);
+    sy_runtime_destroy(runtime);
+}
+
 /* ---- what goes wrong ---- */
 
 static void a_refused_connection_is_told(size_t variant) {
     struct sy_runtime *runtime = start(variant);
-    struct sy_socket listener;
     struct sy_address address;
-    listen_at_loopback(runtime, &listener, &address);
-    sy_socket_close(&listener); /* the port is free again: nobody listens there */
+    CHECK_EQ(sy_address_parse("127.0.0.1:0", &address, NULL, 0), 0);
+    int bound = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* holds the port, and does not listen there */
+    CHECK_EQ(bind(bound, &address.any, address.length), 0);
+    CHECK_EQ(getsockname(bound, &address.any, &address.length), 0);
     struct sy_connect connect;
     sy_connect_init(&connect, runtime, &address);
     run(runtime, &sy_connect_type, &connect);
     CHECK_EQ(connect.result, -ECONNREFUSED);
+    close(bound);
     sy_runtime_destroy(runtime);
 }
 
@@ -205,7 +342,11 @@ static void what_cannot_be_opened_is_told(size_t variant) {
     sy_socket_close(&first);
     FILE *file = tmpfile();
     CHECK(file);
-    CHECK_EQ(sy_socket_from_fd(&first, runtime, fileno(file)), -EPERM);
+    int error = sy_socket_from_fd(&first, runtime, fileno(file));
+    CHECK_EQ(error, reactor_of(variant)->files ? 0 : -EPERM);
+    if (!error) {
+        CHECK_EQ(sy_socket_release(&first), 0);
+    }
     CHECK_EQ(sy_socket_from_fd(&first, runtime, 1 << 20), -EBADF);
     fclose(file);
     sy_runtime_destroy(runtime);
@@ -227,7 +368,12 @@ static void a_port_may_be_used_again_at_once(size_t variant) {
     CHECK_EQ(recv(peer, &byte, 1, 0), 0);
     close(peer);
     sy_socket_close(&listener);
-    CHECK_EQ(sy_listen(&listener, runtime, &address, 64), 0);
+    int64_t until = check_now_ns() + 5 * (int64_t)SECOND; /* a reactor may let go of the old one a moment later */
+    int error;
+    do {
+        error = sy_listen(&listener, runtime, &address, 64);
+    } while (error == -EADDRINUSE && check_now_ns() < until);
+    CHECK_EQ(error, 0);
     sy_socket_close(&listener);
     sy_runtime_destroy(runtime);
 }
@@ -339,8 +485,11 @@ static void accept_goes_on_when_descriptors_are_back(size_t variant) {
 static const struct check_test tests[] = {
     {"tcp_echo_returns_every_byte", tcp_echo_returns_every_byte},
     {"unix_echo_returns_every_byte", unix_echo_returns_every_byte},
+    {"abstract_names_work", abstract_names_work},
     {"ipv6_connections_work", ipv6_connections_work},
     {"sockets_are_nonblocking_and_close_on_exec", sockets_are_nonblocking_and_close_on_exec},
+    {"options_of_tcp_are_set", options_of_tcp_are_set},
+    {"listeners_on_one_port_share_its_connections", listeners_on_one_port_share_its_connections},
     {"a_refused_connection_is_told", a_refused_connection_is_told},
     {"what_cannot_be_opened_is_told", what_cannot_be_opened_is_told},
     {"a_port_may_be_used_again_at_once", a_port_may_be_used_again_at_once},

@@ -1,4 +1,8 @@
-/* Operations under way: cancelling, sending more than there is room for, readiness, fairness. */
+/*
+ * Operations under way, with every reactor: cancelling, sending more than there is room for, readiness, spurious wakes,
+ * fairness.
+ * ctest-each: rx_list
+ */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
 #endif

@@ -8,7 +8,8 @@
 
 static void addresses_are_read_and_written(size_t variant) {
     (void)variant;
-    static const char *const good[] = {"127.0.0.1:80", "0.0.0.0:0", "[::1]:65535", "[::]:0", "unix:/tmp/x.sock"};
+    static const char *const good[] = {"127.0.0.1:80",     "0.0.0.0:0",  "[::1]:65535", "[::]:0",
+                                       "unix:/tmp/x.sock", "unix:@name", "unix:./@name"};
     for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
         struct sy_address address;
         char text[SY_ADDRESS_TEXT_SIZE];
@@ -57,10 +58,46 @@ static void a_unix_path_that_is_too_long_is_refused(size_t variant) {
     CHECK_EQ(sy_address_parse(text, &address, NULL, 0), 0);
 }
 
+static void an_abstract_name_is_as_long_as_it_is(size_t variant) {
+    (void)variant;
+    struct sy_address address;
+    CHECK_EQ(sy_address_parse("unix:@abc", &address, NULL, 0), 0);
+    CHECK_EQ(address.length, offsetof(struct sockaddr_un, sun_path) + 4);
+    CHECK_EQ(memcmp(address.local.sun_path, "\0abc", 4), 0);
+    CHECK_EQ(sy_address_parse("unix:@", &address, NULL, 0), 0);
+    CHECK_EQ(address.length, offsetof(struct sockaddr_un, sun_path)); /* the kernel's choice */
+    char text[6 + sizeof address.local.sun_path + 1] = "unix:@", message[300];
+    memset(text + 6, 'x', sizeof text - 7);
+    CHECK_EQ(sy_address_parse(text, &address, message, sizeof message), -ENAMETOOLONG);
+    CHECK_EQ(strncmp(message, "the abstract name of a Unix socket has at most 107 bytes, this one has 108: ", 76), 0);
+    text[sizeof text - 2] = '\0'; /* one byte less fits */
+    char got[SY_ADDRESS_TEXT_SIZE];
+    CHECK_EQ(sy_address_parse(text, &address, NULL, 0), 0);
+    CHECK_EQ(address.length, sizeof address.local);
+    sy_address_format(&address, got, sizeof got);
+    CHECK_EQ(strcmp(got, text), 0);
+}
+
+static void what_the_kernel_fills_to_the_last_byte_is_written_whole(size_t variant) {
+    (void)variant;
+    struct sy_address address = {.length = sizeof address.local};
+    char got[SY_ADDRESS_TEXT_SIZE];
+    address.local.sun_family = AF_UNIX;
+    memset(address.local.sun_path, 'x', sizeof address.local.sun_path); /* no zero byte ends it */
+    sy_address_format(&address, got, sizeof got);
+    CHECK_EQ(strlen(got), 5 + sizeof address.local.sun_path);
+    address.length = sizeof address.local.sun_family; /* a socket without an address */
+    sy_address_format(&address, got, sizeof got);
+    CHECK_EQ(strcmp(got, "unix:"), 0);
+}
+
 static const struct check_test tests[] = {
     {"addresses_are_read_and_written", addresses_are_read_and_written},
     {"wrong_addresses_are_explained", wrong_addresses_are_explained},
     {"a_unix_path_that_is_too_long_is_refused", a_unix_path_that_is_too_long_is_refused},
+    {"an_abstract_name_is_as_long_as_it_is", an_abstract_name_is_as_long_as_it_is},
+    {"what_the_kernel_fills_to_the_last_byte_is_written_whole",
+     what_the_kernel_fills_to_the_last_byte_is_written_whole},
 };
 
 static const struct check_suite suite = {
