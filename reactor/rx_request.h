@@ -15,8 +15,8 @@
 #include "reactor/reactor.h"
 
 /*
- * The caller adds the operation's name (user_data). `wait_first`: there is nothing yet, as far as is known, so a receive
- * or a message is not tried before the descriptor is ready (POLL_FIRST).
+ * The caller adds the operation's name (user_data). `wait_first`: there is nothing yet, as far as is known, so a
+ * receive or a message is not tried before the descriptor is ready (POLL_FIRST).
  *
  * Where op->tried is set the operation goes by readiness: the request is POLL_ADD, and rx_try makes the call when it is
  * answered. At an offset there is no readiness: the request is given to a thread of the kernel's.
@@ -24,8 +24,8 @@
 void rx_request_prepare(struct io_uring_sqe *sqe, const struct rx_op *op, bool wait_first);
 
 /*
- * Whether the kernel's answer, op->result, is the outcome; otherwise another request is to be made. Makes the call where
- * the operation goes by readiness, and sets op->tried where it has to go that way from now on: the answer was
+ * Whether the kernel's answer, op->result, is the outcome; otherwise another request is to be made. Makes the call
+ * where the operation goes by readiness, and sets op->tried where it has to go that way from now on: the answer was
  *
  *   -ECANCELED, which nobody asked for, -EINTR, or -EAGAIN (a descriptor that the kernel cannot try without blocking);
  *   -EALREADY for a connection, which an earlier operation began. Its -EAGAIN is an outcome (reactor.h).

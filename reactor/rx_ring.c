@@ -6,9 +6,9 @@
  *
  * The ring has none of the flags that bind it to a thread: any thread may enter it. Entries are filled under a mutex,
  * which is never held in the kernel but when the queue is full. To hand over is to publish the tail under the mutex and
- * to enter without it; several may enter at once, and the kernel, which serves one after the other, takes no entry twice.
- * Who enters second may find fewer than it wanted: flush looks whether its own were taken, and a wait, which the kernel
- * then does not begin, enters again.
+ * to enter without it; several may enter at once, and the kernel, which serves one after the other, takes no entry
+ * twice. Who enters second may find fewer than it wanted: flush looks whether its own were taken, and a wait, which the
+ * kernel then does not begin, enters again.
  *
  * Kernel 5.19 or later: SUBMIT_ALL, so that an entry with wrong contents does not keep back those after it. Completions
  * that do not fit are kept by the kernel (NODROP) until somebody enters to fetch them, which wait does when the ring
@@ -28,8 +28,9 @@
  *     later value has everything in view that was written before any earlier entry was filled.
  * (2) take: load acquire of `filled`, after the completions were seen: it reads (1) of those requests, or a later one.
  * (3) wake: exchange acq_rel of `woken`, 1. Release: partner (4). Acquire: a wake that finds 1 has nothing to do.
- * (4) took_wake: exchange acquire, 0. What was done before any wake up to here is visible to the wait that returns, also
- *     before one that found 1: those exchanges are in one release sequence. A wake after it finds 0 and makes a request.
+ * (4) took_wake: exchange acquire, 0. What was done before any wake up to here is visible to the wait that returns,
+ *     also before one that found 1: those exchanges are in one release sequence. A wake after it finds 0 and makes a
+ *     request.
  *
  * The kernel's heads and tails are read and written by liburing's acquire loads and release stores.
  *
@@ -47,15 +48,39 @@
 #include <assert.h>
 #include <errno.h>
 
+#include "queues/hand_over.h"
+
 #define ENTRIES 256      /* 64 bytes each; more is handed over in several calls */
 #define COMPLETIONS 4096 /* 16 bytes each; more is kept by the kernel, at the price of an allocation each */
 #define NEEDED_FEATURES (IORING_FEAT_NODROP | IORING_FEAT_EXT_ARG | IORING_FEAT_FAST_POLL | IORING_FEAT_CQE_SKIP)
 
 /* ---- life ---- */
 
-int rx_ring_refusal(int error) {
+/* What the kernel's refusal means to rx_ops.create. */
+static int refusal(int error) {
     /* EPERM: sysctl io_uring_disabled, or a sandbox; EACCES, ENOSYS: others; EINVAL: an older kernel, to new flags. */
     return error == -EPERM || error == -EACCES || error == -ENOSYS || error == -EINVAL ? -ENOTSUP : error;
+}
+
+/*
+ * The memory of rings that were closed. The kernel gives it to whoever opens a ring next, at the same address, and its
+ * lock on the address space orders what the one did before it unmapped and what the other does after it has mapped. But
+ * liburing makes these calls by itself and not by the C library's functions, so ThreadSanitizer neither forgets what
+ * was done there nor learns of that order, and is told it: each closer hands over before it unmaps, so all those whose
+ * memory it may be have done so when a map returns. It is one thing for all rings, as one part of a ring may come to
+ * lie where another part of another was.
+ */
+static char unmapped;
+
+int rx_ring_map(struct io_uring *uring, unsigned entries, struct io_uring_params *params) {
+    int error = io_uring_queue_init_params(entries, uring, params);
+    hand_over_take(&unmapped);
+    return refusal(error);
+}
+
+void rx_ring_unmap(struct io_uring *uring) {
+    hand_over_give(&unmapped);
+    io_uring_queue_exit(uring);
 }
 
 static int probe(struct io_uring *uring, const uint8_t *opcodes, size_t opcode_count) {
@@ -67,19 +92,19 @@ static int probe(struct io_uring *uring, const uint8_t *opcodes, size_t opcode_c
     for (size_t i = 0; i < opcode_count && !error; i++) {
         error = io_uring_opcode_supported(&known.probe, opcodes[i]) ? 0 : -ENOTSUP;
     }
-    return rx_ring_refusal(error);
+    return refusal(error);
 }
 
 int rx_ring_open(struct rx_ring *ring, const uint8_t *opcodes, size_t opcode_count) {
     struct io_uring_params params = {.flags = IORING_SETUP_SUBMIT_ALL | IORING_SETUP_CQSIZE, .cq_entries = COMPLETIONS};
-    int error = io_uring_queue_init_params(ENTRIES, &ring->uring, &params);
+    int error = rx_ring_map(&ring->uring, ENTRIES, &params);
     if (error) {
-        return rx_ring_refusal(error);
+        return error;
     }
     bool lacks = (ring->uring.features & NEEDED_FEATURES) != NEEDED_FEATURES;
     error = lacks ? -ENOTSUP : probe(&ring->uring, opcodes, opcode_count);
     if (error) {
-        io_uring_queue_exit(&ring->uring);
+        rx_ring_unmap(&ring->uring);
         return error;
     }
     for (unsigned i = 0; i < ring->uring.sq.ring_entries; i++) {
@@ -92,7 +117,7 @@ int rx_ring_open(struct rx_ring *ring, const uint8_t *opcodes, size_t opcode_cou
 }
 
 void rx_ring_close(struct rx_ring *ring) {
-    io_uring_queue_exit(&ring->uring);
+    rx_ring_unmap(&ring->uring);
     pthread_mutex_destroy(&ring->filling);
 }
 

@@ -1,6 +1,6 @@
 /*
- * One io_uring that all threads share: opening it or saying why not, filling its submission queue, handing over, waiting,
- * taking completions, and waking who waits. For rx_uring_poll and rx_uring. Internal to reactor/.
+ * One io_uring that all threads share: opening it or saying why not, filling its submission queue, handing over,
+ * waiting, taking completions, and waking who waits. For rx_uring_poll and rx_uring. Internal to reactor/.
  *
  * | call                  | who, how many threads at once                                            |
  * |-----------------------|--------------------------------------------------------------------------|
@@ -48,8 +48,12 @@ struct rx_ring_event {
 int rx_ring_open(struct rx_ring *ring, const uint8_t *opcodes, size_t opcode_count);
 void rx_ring_close(struct rx_ring *ring);
 
-/* What the kernel's refusal of a ring means to rx_ops.create: -ENOTSUP, or the error itself. */
-int rx_ring_refusal(int error);
+/*
+ * An io_uring of any kind comes and goes by these two: see rx_ring.c. -ENOTSUP as above, -ENOMEM, -EMFILE, -ENFILE. One
+ * thread for one ring.
+ */
+int rx_ring_map(struct io_uring *uring, unsigned entries, struct io_uring_params *params);
+void rx_ring_unmap(struct io_uring *uring);
 
 /*
  * The next free entry, with the lock held until fill_end; where the queue is full it is handed over first. After

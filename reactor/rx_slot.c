@@ -49,6 +49,8 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "reactor/rx_ring.h"
+
 #define ENTRIES 256       /* requests handed over at once */
 #define COMPLETIONS 4096  /* at once, before the kernel keeps them in a list of its own */
 #define BUFFERS 1024      /* a power of two */
@@ -516,16 +518,14 @@ static int open_ring(struct io_uring *ring) {
                                               IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_SUBMIT_ALL |
                                               IORING_SETUP_CQSIZE | IORING_SETUP_CLAMP,
                                      .cq_entries = COMPLETIONS};
-    int error = io_uring_queue_init_params(ENTRIES, ring, &params);
-    /* EINVAL: a kernel before 6.1 knows not all flags. */
-    return error == -EPERM || error == -ENOSYS || error == -EACCES || error == -EINVAL ? -ENOTSUP : error;
+    return rx_ring_map(ring, ENTRIES, &params); /* -ENOTSUP also from a kernel before 6.1, which knows not all flags */
 }
 
 int rx_slot_probe(void) {
     struct io_uring ring;
     int error = open_ring(&ring);
     if (!error) {
-        io_uring_queue_exit(&ring);
+        rx_ring_unmap(&ring);
     }
     return error;
 }
@@ -599,7 +599,7 @@ int rx_slot_attach(struct rx_slot *slot) {
     }
     error = register_buffers(slot);
     if (error) {
-        io_uring_queue_exit(&slot->ring);
+        rx_ring_unmap(&slot->ring);
         return error;
     }
     slot->in_kernel = 0;
@@ -634,7 +634,7 @@ void rx_slot_detach(struct rx_slot *slot) {
         reap(slot);
     }
     attached_here = slot->outer;
-    io_uring_queue_exit(&slot->ring);
+    rx_ring_unmap(&slot->ring);
     set_thread(slot, RX_SLOT_EMPTY);
     fence_seq_cst(); /* (4) */
     deliver_stranded(slot->rx);

@@ -1,6 +1,6 @@
 /*
- * Reactor back end: io_uring as it is meant, one ring for all threads. The kernel carries the operations out; any thread
- * asks for them, and any thread waits.
+ * Reactor back end: io_uring as it is meant, one ring for all threads. The kernel carries the operations out; any
+ * thread asks for them, and any thread waits.
  *
  * Source: io_uring(7), io_uring_enter(2). The ring: rx_ring.h. Wakers, and who owns a direction: rx_ready.h.
  *
@@ -11,18 +11,19 @@
  * late and find a new operation at the same address; that then ends with -ECANCELED without having been cancelled, and
  * such an answer is no outcome.
  *
- * No outcome. A request also ends with -ECANCELED when the thread that handed it over exits, or when another source of
- * the same file is closed. Then, and where the kernel says -EINTR or -EAGAIN (a descriptor that it cannot try without
- * blocking), the waker is woken, and the next poll goes on by readiness: it asks for POLL_ADD, and makes the call itself
- * (rx_try) when that is answered. At an offset there is no readiness: the request is made again, by a kernel thread. A
- * connection is under way already then, and only its end is awaited.
+ * No outcome. A request also ends with -ECANCELED when the thread that handed it over exits (one that wakes hands over
+ * too), or when another source of the same file is closed. Then, and where the kernel says -EINTR or -EAGAIN (a
+ * descriptor that it cannot try without blocking), the waker is woken, and the next poll goes on by readiness: it asks
+ * for POLL_ADD, and makes the call itself (rx_try) when that is answered. At an offset there is no readiness: the
+ * request is made again, by a thread of the kernel's. A connection is under way already then, and only its end is
+ * awaited.
  *
  * Waiting for readiness goes that way at once, for the kernel answers a poll with the events of the wake-up, among them
  * some (POLLPRI beside POLLIN) that do not hold.
  *
  * Receiving. A request that is tried at once and finds nothing has cost the kernel a try for nothing, so the kernel is
- * told to wait first (POLL_FIRST), unless the completion before said that more was there (for TCP it knows; otherwise a
- * full buffer suggests it). After our own speculative try it waits first in any case. A send is tried at once.
+ * told to wait first (POLL_FIRST), unless the completion before said that more was there, as it does for TCP. After our
+ * own speculative try it waits first in any case. A send is tried at once.
  *
  * Cancel hands over a request to cancel at once, behind the operation's own if that was not handed over yet, and takes
  * completions itself, those of others too; so calling it again makes progress with nobody in wait. A wake that it takes
@@ -49,8 +50,8 @@
  *
  * Rejected: COOP_TASKRUN, with which a completion waits for the submitting thread to enter the kernel by itself, and
  * that may be busy for long; SQPOLL, a thread that spins; SINGLE_ISSUER and DEFER_TASKRUN, which refuse another thread
- * (rx_uring_local); IORING_OP_CONNECT for Unix sockets, where connect(2) never waits, and where the kernel would go
- * round while the listener's backlog is full; a linked time-out for each operation, as timers are the runtime's.
+ * (rx_uring_local); IORING_OP_CONNECT for Unix sockets, where connect(2) never waits, so nothing is to be gained; a
+ * linked time-out for each operation, as timers are the runtime's.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -121,9 +122,8 @@ struct reaped {
 /* The waker to be woken; the operation is its poller's then. */
 static struct sy_waker complete(const struct rx_ring_event *event) {
     struct rx_op *op = (struct rx_op *)(uintptr_t)event->data;
-    bool filled = event->result > 0 && (uint64_t)event->result == op->length;
     op->result = event->result;
-    return rx_ready_answer(direction_of(op), filled || event->flags & IORING_CQE_F_SOCK_NONEMPTY);
+    return rx_ready_answer(direction_of(op), event->flags & IORING_CQE_F_SOCK_NONEMPTY);
 }
 
 static struct reaped reap(struct rx *rx, unsigned most) {
@@ -309,7 +309,7 @@ static bool is_harmless(int error) {
     return error == 0 || error == -ETIME || error == -EINTR || error == -EAGAIN || error == -EBUSY;
 }
 
-/* The kernel's wait also ends for what is no event; and where it handed something over it does not tell why it ended. */
+/* The kernel's wait also ends for what is no event; and where it handed something over it does not tell why. */
 static int rx_uring_wait(struct rx *rx, int64_t timeout_ns) {
     int64_t begun_ns = timeout_ns > 0 ? now_ns() : 0, left_ns = timeout_ns;
     for (;;) {
