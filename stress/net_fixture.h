@@ -97,6 +97,11 @@ static inline int make_pair(struct sy_runtime *runtime, struct sy_socket *ours) 
     return fds[1];
 }
 
+/* A stream whose byte i is a known function of i. */
+static inline unsigned char stream_byte(uint64_t i) {
+    return (unsigned char)(i * 131 + (i >> 8) * 7);
+}
+
 static inline void write_fully(int fd, const char *data, size_t length) {
     for (size_t done = 0; done < length;) {
         ssize_t n = send(fd, data + done, length - done, MSG_NOSIGNAL);
@@ -109,6 +114,22 @@ static inline void write_fully(int fd, const char *data, size_t length) {
 static inline void send_at_once(const struct sy_socket *socket) {
     int on = 1;
     setsockopt(socket->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* fails on Unix sockets, which do not wait */
+}
+
+/* The same over TCP. */
+static inline int make_tcp_pair(struct sy_runtime *runtime, struct sy_socket *ours) {
+    struct sy_socket listener;
+    struct sy_address address;
+    struct sy_accept accept;
+    listen_at_loopback(runtime, &listener, &address);
+    int theirs = connect_plainly(&address);
+    sy_accept_init(&accept, &listener);
+    run(runtime, &sy_accept_type, &accept);
+    CHECK_EQ(accept.result, 0);
+    *ours = accept.connection;
+    send_at_once(ours);
+    sy_socket_close(&listener);
+    return theirs;
 }
 
 /* A connection that sends back what comes. */
