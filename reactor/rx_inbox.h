@@ -12,7 +12,7 @@
  *
  *  (1) put: CAS release onto `arrived`. Partner (2): the note, and what the kernel wrote before this thread saw the
  *      completion.
- *  (2) first: exchange acquire, the whole stack.
+ *  (2) first: exchange acquire, the whole stack. left: load acquire.
  *  (3) give_back: CAS release onto `returned`. Partner (4): the bytes were read, and the buffer may be written again.
  *  (4) take_returned: exchange acquire, the whole stack.
  *  (5) is_empty, waiting: relaxed. Hints: who finds an inbox empty arms a waker next, and the edge that follows each put
@@ -76,6 +76,18 @@ static inline void rx_inbox_drop_first(struct rx_inbox *inbox) {
     inbox->first = note->next;
     au32_fetch_sub_relaxed(&inbox->waiting, 1); /* (5) */
     rx_note_give_back(note);
+}
+
+/* By the one that takes, while nobody puts: how many bytes and descriptors there are. */
+static inline size_t rx_inbox_left(const struct rx_inbox *inbox) {
+    const struct rx_note *lists[] = {inbox->first, aptr_load_acquire(&inbox->arrived)}; /* (2) */
+    size_t left = 0;
+    for (int i = 0; i < 2; i++) {
+        for (const struct rx_note *note = lists[i]; note; note = note->next) {
+            left += note->data ? (size_t)(note->value - note->used) : 1;
+        }
+    }
+    return left;
 }
 
 static inline uint32_t rx_inbox_waiting(const struct rx_inbox *inbox) {

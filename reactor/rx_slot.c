@@ -15,6 +15,9 @@
  * source is given back. Memory of a source stays a source (rx_slab.h), and by then nobody can post for it: it is in no
  * mailbox, for it was just taken out of one.
  *
+ * Pausing. STOP is posted while no operation of the source is in flight, and none begins before it is answered. What is
+ * armed inwards is cancelled, and its last completion answers.
+ *
  * Accesses, numbered. (`thread` changes only under the reactor's lock.)
  *
  *  (1) post: or acq_rel on `mail`. Release: partner (3), for what the sender did before. Acquire: partner (3), for the
@@ -28,7 +31,7 @@
  *      the poller finds a request under way and leaves its waker to it. The home's exchange comes later in the word's
  *      order and reads the poller's or: so the edge after it sees the waker.
  *  (6) home: load relaxed; see Mail. Stored relaxed by who has taken the source out of a mailbox, ordered by (2), (3).
- *  (7) released: store release, load acquire: the source is the caller's again.
+ *  (7) let_go: store release, load acquire: the source, and what was read ahead for it, is the caller's again.
  *  (8) woken: as in rx_epoll.c.
  *
  * A stalled slot's thread holds up what lives there, which is what "cannot be stolen" means.
@@ -44,6 +47,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -180,7 +184,7 @@ static void end_source(struct rx *rx, struct rx_local_source *source, uint32_t h
         rx_slab_give_back(&rx->sources, &source->slab);
         close(fd);
     } else {
-        au32_store_release(&source->released, 1); /* (7) */
+        au32_store_release(&source->let_go, 1); /* (7) */
     }
 }
 
@@ -210,6 +214,26 @@ static void begin_end(struct rx_slot *slot, struct rx_local_source *source, uint
     end_if_quiet(slot, source);
 }
 
+/* ---- pausing ---- */
+
+/* Nothing is in the kernel inwards. What was put before has had its edge, and so has what is wanted of nobody. */
+static void end_pause(struct rx_local_source *source) {
+    source->pausing = false;
+    au32_exchange_acq_rel(&source->wanted_in, 0); /* (5) */
+    au32_store_release(&source->let_go, 1);       /* (7) */
+}
+
+static void begin_pause(struct rx_slot *slot, struct rx_local_source *source) {
+    if (source->armed_in && !source->stopping && !cancel_request(slot, source, TAG_IN)) {
+        rx_slot_post(slot->rx, source, RX_MAIL_STOP); /* again, when completions were reaped */
+    } else if (source->armed_in) {
+        source->stopping = true;
+        source->pausing = true;
+    } else {
+        end_pause(source);
+    }
+}
+
 /* ---- mail ---- */
 
 static void put_in_mailbox(struct rx_slot *slot, struct rx_local_source *source) {
@@ -230,7 +254,10 @@ static void read_mail(struct rx_slot *slot) {
         if (mail & (RX_MAIL_CLOSE | RX_MAIL_RELEASE)) {
             begin_end(slot, source, mail & (RX_MAIL_CLOSE | RX_MAIL_RELEASE));
         } else {
-            if (mail & RX_MAIL_IN) {
+            if (mail & RX_MAIL_STOP) {
+                begin_pause(slot, source);
+            }
+            if (mail & RX_MAIL_IN) { /* with STOP it is of an operation that has ended: nothing is wanted any more */
                 arm_in(slot, source);
             }
             if (mail & RX_MAIL_OUT) {
@@ -263,6 +290,9 @@ static void deliver(struct rx *rx, struct rx_local_source *source) {
         au32_exchange_acq_rel(&source->mail, 0); /* (3) */
         end_source(rx, source, end);
     } else {
+        if (au32_fetch_and_acq_rel(&source->mail, ~RX_MAIL_STOP) & RX_MAIL_STOP) { /* (3) */
+            end_pause(source);
+        }
         source->next_mail = rx->orphans;
         rx->orphans = source;
     }
@@ -305,6 +335,19 @@ void rx_slot_post(struct rx *rx, struct rx_local_source *source, uint32_t mail) 
         deliver_stranded(rx);
     } else if (au32_load_relaxed(&home->sleeping)) {
         rx_slot_wake(home);
+    }
+}
+
+void rx_slot_post_and_await(struct rx *rx, struct rx_local_source *source, uint32_t mail) {
+    struct rx_slot *here = rx_slot_here(rx);
+    au32_store_relaxed(&source->let_go, 0); /* before (1) */
+    rx_slot_post(rx, source, mail);
+    while (!au32_load_acquire(&source->let_go)) { /* (7) */
+        if (here) {
+            rx_slot_pump(here);
+        } else {
+            sched_yield();
+        }
     }
 }
 
@@ -411,6 +454,13 @@ static int on_in(struct rx_slot *slot, struct rx_local_source *source, int32_t r
     if (source->ending) {
         end_if_quiet(slot, source);
         return 0;
+    }
+    if (source->pausing) {
+        bool edge = rx_ready_edge(&source->slab.in, generation, false);
+        if (!source->armed_in) {
+            end_pause(source);
+        }
+        return edge;
     }
     if (!(flags & IORING_CQE_F_MORE)) {
         au32_exchange_acq_rel(&source->wanted_in, 0); /* (5): from here on it may end elsewhere */

@@ -22,15 +22,16 @@ enum { RX_SLOT_EMPTY, RX_SLOT_ATTACHED, RX_SLOT_LEAVING };
 #define RX_MAIL_IN UINT32_C(1)
 #define RX_MAIL_OUT UINT32_C(2)
 #define RX_MAIL_CLOSE UINT32_C(4)   /* nobody is left: close the descriptor and give the source back */
-#define RX_MAIL_RELEASE UINT32_C(8) /* nobody is left: tell `released` */
-#define RX_MAIL_QUEUED UINT32_C(16) /* it is in a mailbox, or its sender is about to put it there */
+#define RX_MAIL_RELEASE UINT32_C(8) /* nobody is left: tell `let_go` */
+#define RX_MAIL_STOP UINT32_C(16)   /* nothing is in flight: stop what is asked for inwards, and tell `let_go` */
+#define RX_MAIL_QUEUED UINT32_C(32) /* it is in a mailbox, or its sender is about to put it there */
 
 struct rx_local_source {
     struct rx_slab_source slab;
     struct au32 wanted_in, wanted_out;
     struct au32 mail;
-    struct au32 home;     /* the slot it lives in; changes only while it is queued and that slot has no thread */
-    struct au32 released; /* see RX_MAIL_RELEASE */
+    struct au32 home;   /* the slot it lives in; changes only while it is queued and that slot has no thread */
+    struct au32 let_go; /* see RX_MAIL_RELEASE and RX_MAIL_STOP */
     struct rx_inbox inbox;
     struct rx_local_source *next_mail;
     int32_t error;                        /* that a receive or accept ahead ended with; before wanted_in is 0 */
@@ -38,6 +39,7 @@ struct rx_local_source {
     uint32_t armed_in;                    /* the home's: which request is in its ring, or 0 */
     bool armed_out, stopping;             /* the home's: another is in its ring; the first is being cancelled */
     bool starved;                         /* the home's: it ran out of buffers, so wait for readiness instead */
+    bool pausing;                         /* the home's: it is being stopped for RX_MAIL_STOP */
     uint32_t ending;                      /* the home's: RX_MAIL_CLOSE or _RELEASE, once it came */
 };
 
@@ -95,6 +97,9 @@ void rx_slot_post(struct rx *rx, struct rx_local_source *source, uint32_t mail);
 
 /* With nobody left to poll an operation of the source: ends it if nothing of it is under way. True: it is done. */
 bool rx_slot_end_now(struct rx *rx, struct rx_local_source *source, uint32_t how);
+
+/* Sends mail that is answered by `let_go`, and returns when it was. */
+void rx_slot_post_and_await(struct rx *rx, struct rx_local_source *source, uint32_t mail);
 
 /* Reads the own mail, asks the kernel and takes what it answers at once. */
 void rx_slot_pump(struct rx_slot *slot);

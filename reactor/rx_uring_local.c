@@ -42,7 +42,6 @@
 
 #include <netinet/in.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -84,18 +83,19 @@ static void local_close(struct rx *rx, struct rx_source *base) {
 /* Returns when the kernel has let go of the descriptor, for which its home has to look. */
 static void local_deregister(struct rx *rx, struct rx_source *base) {
     struct rx_local_source *source = (struct rx_local_source *)base;
-    struct rx_slot *here = rx_slot_here(rx);
     if (!rx_slot_end_now(rx, source, RX_MAIL_RELEASE)) {
-        rx_slot_post(rx, source, RX_MAIL_RELEASE);
-    }
-    while (!au32_load_acquire(&source->released)) { /* (7) of rx_slot.c */
-        if (here) {
-            rx_slot_pump(here);
-        } else {
-            sched_yield();
-        }
+        rx_slot_post_and_await(rx, source, RX_MAIL_RELEASE);
     }
     rx_slab_give_back(&rx->sources, &source->slab);
+}
+
+/* Returns when nothing more is read ahead, for which the source's home has to look. */
+static size_t local_unread(struct rx *rx, struct rx_source *base) {
+    struct rx_local_source *source = (struct rx_local_source *)base;
+    if (au32_load_acquire(&source->wanted_in)) { /* (5) of rx_slot.c: nothing is put after it was 0 */
+        rx_slot_post_and_await(rx, source, RX_MAIL_STOP);
+    }
+    return rx_inbox_left(&source->inbox);
 }
 
 /* ---- operations ---- */
@@ -239,7 +239,6 @@ static int local_register(struct rx *rx, int fd, struct rx_source **out) {
     source->tcp = is_tcp(fd);
     source->error = 0;
     source->starved = false;
-    au32_store_relaxed(&source->released, 0);
     /* relaxed: a hint, for balance */
     au32_store_relaxed(&source->home, au32_fetch_add_relaxed(&rx->next_home, 1) % rx->slot_count);
     *out = &source->slab.base;
@@ -346,6 +345,7 @@ const struct rx_ops rx_uring_local_ops = {
     .register_fd = local_register,
     .deregister = local_deregister,
     .close = local_close,
+    .unread = local_unread,
     .poll = local_poll,
     .cancel = local_cancel,
     .flush = local_flush,

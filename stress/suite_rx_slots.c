@@ -31,6 +31,7 @@ static void table_is_filled(size_t variant) {
     CHECK(ops->register_fd && ops->deregister && ops->close && ops->poll && ops->cancel && ops->wait && ops->wake);
     CHECK_EQ(ops->stealable, !ops->attach);
     CHECK_EQ(ops->stealable, !ops->detach);
+    CHECK_EQ(ops->reads_ahead, !!ops->unread);
     rig_flush(&rig); /* of nothing */
     rig_close(&rig);
 }
