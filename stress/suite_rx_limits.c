@@ -7,6 +7,7 @@
 #endif
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <sys/time.h>
 
 #include "stress/refuse.h"
@@ -31,6 +32,21 @@ static void case_14_time_limits_round_up(size_t variant) {
     struct rig rig;
     rig_init(&rig, variant);
     never_early(&rig, 200);
+    rig_close(&rig);
+}
+
+/* On a busy machine a wait may oversleep, and often; but not the shortest of twenty, and not by fifty times its limit. */
+static void case_14_time_limits_are_kept(size_t variant) {
+    struct rig rig;
+    int64_t shortest_ns = INT64_MAX;
+    rig_init(&rig, variant);
+    for (int i = 0; i < 20; i++) {
+        int64_t start_ns = check_now_ns();
+        CHECK_EQ(rig.ops->wait(rig.rx, 1000000), 0);
+        int64_t took_ns = check_now_ns() - start_ns;
+        shortest_ns = took_ns < shortest_ns ? took_ns : shortest_ns;
+    }
+    CHECK(shortest_ns < 50000000);
     rig_close(&rig);
 }
 
@@ -106,6 +122,54 @@ static void wakes_before_a_wait(size_t variant) {
         CHECK_EQ(rig.ops->wait(rig.rx, 100000), 0);
         CHECK(check_now_ns() - start_ns >= 100000);
     }
+    rig_close(&rig);
+}
+
+/* Sends, or wakes, at some moment of the wait or before it. */
+struct caller {
+    struct rig *rig;
+    int peer;
+    bool wakes;
+    uint64_t spins;
+};
+
+static void *call_soon(void *argument) {
+    struct caller *caller = argument;
+    for (uint64_t i = 0; i < caller->spins; i++) {
+        cpu_relax();
+    }
+    if (caller->wakes) {
+        caller->rig->ops->wake(caller->rig->rx, 0);
+    } else {
+        CHECK_EQ(send(caller->peer, "abc", 3, 0), 3);
+    }
+    return NULL;
+}
+
+/* A wait with a limit of minutes is over when something comes, as one without. */
+static void limits_are_not_awaited(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    struct rig_link link = rig_link(&rig, AF_UNIX);
+    uint64_t random = check_seed();
+    for (unsigned round = 0; round < 40; round++) {
+        struct caller caller = {&rig, link.peer, round % 2, check_random(&random) % 8192};
+        struct rx_op op;
+        char bytes[8];
+        pthread_t thread;
+        rig_start(&rig, &op, RX_RECV, link.source, bytes, sizeof bytes);
+        CHECK_EQ(pthread_create(&thread, NULL, call_soon, &caller), 0);
+        int64_t start_ns = check_now_ns();
+        CHECK(rig.ops->wait(rig.rx, INT64_C(100000000000)) >= 0);
+        CHECK(check_now_ns() - start_ns < INT64_C(50000000000));
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+        if (caller.wakes) {
+            CHECK_EQ(rig_cancel(&rig, &op), -ECANCELED);
+        } else {
+            CHECK_EQ(rig_finish(&rig, &op), 3);
+        }
+    }
+    rig_unlink(&rig, link);
     rig_close(&rig);
 }
 
@@ -291,9 +355,11 @@ static void thousand_at_once(size_t variant) {
 int main(int argc, char **argv) {
     static const struct check_test tests[] = {
         {"case_14_time_limits_round_up", case_14_time_limits_round_up},
+        {"case_14_time_limits_are_kept", case_14_time_limits_are_kept},
         {"time_limits_on_older_kernels", time_limits_on_older_kernels},
         {"case_14_interruptions", case_14_interruptions},
         {"wakes_before_a_wait", wakes_before_a_wait},
+        {"limits_are_not_awaited", limits_are_not_awaited},
         {"wrong_input", wrong_input},
         {"create_without_descriptors", create_without_descriptors},
         {"out_of_memory", out_of_memory},

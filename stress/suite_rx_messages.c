@@ -254,6 +254,9 @@ static void cancel_loses_no_datagram(size_t variant) {
         rx_op_init(&op, RX_RECV_MSG, source, &message, 0);
         bool done = rig.ops->poll(rig.rx, &op, &waker) == RX_DONE;
         if (!done && check_random(&random) % 2) {
+            for (uint64_t spin = check_random(&random) % 256; spin > 0; spin--) {
+                cpu_relax();
+            }
             done = rig.ops->cancel(rig.rx, &op) == RX_DONE;
         }
         if (!done) {

@@ -321,7 +321,7 @@ static void waiter_changes(size_t variant) {
     struct rig rig;
     rig_init(&rig, variant);
     if (!rig.ops->stealable) {
-        check_skip("only the thread that created this back end waits");
+        check_skip("%s cannot be stolen: a thread waits in its own slot, as in suite_rx_slots", rig.ops->name);
         rig_close(&rig);
         return;
     }

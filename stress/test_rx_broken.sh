@@ -1,0 +1,60 @@
+#!/usr/bin/env bash
+# Do the suites of reactors find faulty ones out? Each of stress/rx_broken.h has to fail the tests that are named here
+# for it: by a check where it says something wrong, by running out of time where it forgets. What wakers and operations
+# left behind do to memory is the sanitizers' to find.
+# ctest-plain-only: yes
+set -u
+
+# shellcheck source=stress/broken.sh
+. "${STEALYARD_SOURCE:-$(dirname "$0")/..}/stress/broken.sh"
+
+# Events and outcomes.
+stuck suite_rx_slots rx_deaf/several_slots
+stuck suite_rx_runtime rx_bound/case_06_poller_leaves_for_a_long_task
+stuck suite_rx_cases rx_deaf/case_12_completions_overflow rx_strands/case_03_one_direction_strands_the_other
+found suite_rx rx_keeper/case_07_spurious_polls rx_crowded/directions_are_independent
+found suite_rx rx_faithful/later_poll_replaces_waker
+found suite_rx_slots rx_mortal/case_10_thread_exits_with_operations_in_flight
+found suite_rx_limits rx_hoards/operations_allocate_nothing
+found suite_rx_many rx_doubles/case_09_random_cancels rx_stutters/case_09_random_cancels
+found suite_rx_threads rx_doomed/case_09_cancel_against_readiness rx_greedy/case_09_cancel_against_readiness
+found suite_rx_peers rx_hopeful/case_07_connect_under_way rx_loud/case_13_broken_pipe_without_signal
+found suite_rx_peers rx_blocking/connect_and_accept rx_spins/case_04_accept_without_descriptors
+stuck suite_rx_messages rx_hollow/datagrams_come_with_addresses
+found suite_rx_messages rx_nameless/datagrams_come_with_addresses
+found suite_rx_messages rx_single/vectors rx_single/datagrams_go_where_they_shall
+
+# Cancels.
+found suite_rx_many rx_careless/case_09_random_cancels rx_generous/case_09_random_cancels
+found suite_rx_many rx_occupying/case_09_random_cancels
+found suite_rx_cases rx_generous/case_09_cancelled_sends_account_for_every_byte
+found suite_rx_messages rx_careless/cancel_loses_no_datagram
+stuck suite_rx_cases rx_careless/case_09_cancelled_accepts_lose_no_descriptor
+stuck suite_rx rx_stubborn/cancel rx_careless/cancel
+stuck suite_rx_slots rx_stubborn/cancel_makes_progress_without_a_wait
+
+# Waits.
+found suite_rx_limits rx_early/case_14_time_limits_round_up rx_coarse/case_14_time_limits_round_up
+found suite_rx_limits rx_late/case_14_time_limits_are_kept rx_twitchy/case_14_interruptions
+found suite_rx_limits rx_endless/batch_is_bounded
+stuck suite_rx_limits rx_deep/limits_are_not_awaited rx_stoic/case_14_interruptions
+found suite_rx_cases rx_favours/case_08_one_hot_descriptor
+
+# Wakes.
+found suite_rx_limits rx_counting/wakes_before_a_wait rx_insistent/wakes_before_a_wait
+stuck suite_rx_limits rx_absent_minded/wakes_before_a_wait
+stuck suite_rx_threads rx_sleepy/wakes_from_threads
+stuck suite_rx_slots rx_absent_minded/wake_before_attach rx_misdirects/wake_of_a_slot
+stuck suite_rx_runtime rx_sleepy/case_05_wake_lost_on_the_way_to_sleep
+
+# Sources, and what runs out.
+found suite_rx_sources rx_lingers/case_01_stale_event rx_lingers/case_02_duplicate_after_close
+found suite_rx_close rx_hasty/case_11_close_with_operations_pending rx_clinging/close_against_everything
+found suite_rx_close rx_hasty/close_against_everything
+stuck suite_rx_close rx_lazy/close_idle rx_lazy/case_11_close_with_operations_pending
+stuck suite_rx_many rx_clinging/connect_and_close
+found suite_rx_limits rx_vague/wrong_input rx_welcomes/wrong_input
+found suite_rx_limits rx_spills/create_without_descriptors rx_starves/out_of_memory
+found suite_rx_slots rx_mute/table_is_filled
+all_stuck
+conclude
