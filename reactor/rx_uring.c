@@ -18,6 +18,10 @@
  * request is made again, by a thread of the kernel's. A connection is under way already then, and only its end is
  * awaited.
  *
+ * Linux 6.18 lets the requests of a thread that has exited be until what they wait for comes or they are cancelled, and
+ * answers then, by a work queue, one or two ticks later: 5 to 15 ms at 250 Hz. So a thread that comes to its end beside
+ * the reactor costs its operations that much once, and whoever cancels n of them one after the other waits n times.
+ *
  * Waiting for readiness goes that way at once, for the kernel answers a poll with the events of the wake-up, among them
  * some (POLLPRI beside POLLIN) that do not hold.
  *
@@ -42,8 +46,11 @@
  *
  * (1) close: store relaxed of to_leave, ordered by (13) of rx_ready.c as in rx_slab.c.
  *
- * System calls: a receive or a send 0 of its own; a wait 1, which hands over what all have filled; or 2 where tasks are
- * run elsewhere than by who waits next (flush). `speculative`: 1 for each try.
+ * System calls (counted by strace): a receive or a send 0 of its own; `speculative`: 1 for each try. A wait 1, which
+ * hands over what all have filled, 16 receives as well as one, and 0 where there is nothing to hand over and there are
+ * completions. A flush 1, or 0 with nothing to hand over. A wake 1, or 0 while one is under way, and the wait that it
+ * ends 0. A cancel 1, which hands over the operation's own request as well if need be. A close 1 with operations in
+ * flight, besides close(2).
  *
  * Memory: a source has no more than rx_slab's part; the kernel keeps a request of some 800 bytes, with the state of its
  * poll, for each operation in flight.
@@ -384,11 +391,14 @@ const struct rx_ops rx_uring_ops = {
     .name = "rx_uring",
     .summary = "io_uring completions on one ring that all threads share",
     .source = "io_uring(7)",
-    .cost = "receive and send 0 calls of their own, 1 for each try with `speculative`; wait 1 for a batch, which hands "
-            "over all requests",
+    .cost =
+        "receive and send 0 calls of their own, 1 for each try with `speculative`; wait 1 for a batch, which hands "
+        "over all requests, or 0 if completions are there; per source 104 bytes, and in the kernel some 800 for each "
+        "operation in flight",
     .caveat =
-        "Linux 5.19 or later, and not where a container or a sysctl forbids io_uring; the kernel finishes a request "
-        "in the thread that handed it over, and interrupts it for that",
+        "Linux 5.19 or later, and not where a container or a sysctl forbids io_uring; the kernel finishes a request in "
+        "the thread that handed it over, and interrupts it for that: that thread's own blocking calls with a time "
+        "limit may fail with EINTR; what a thread handed over that has exited is answered some 10 ms late",
     .completion = true,
     .stealable = true,
     .files = true,

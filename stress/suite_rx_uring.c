@@ -1,0 +1,298 @@
+/*
+ * What a back end that gives operations to the kernel may get wrong, over every back end: more than the rings hold, who
+ * hands over and then exits or never enters the kernel again, descriptors of one file, wakes that a cancel meets, and
+ * descriptors that the kernel cannot try without blocking.
+ * ctest-timeout: 300
+ * ctest-each: rx_list
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE
+#endif
+
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <sys/eventfd.h>
+
+#include "stress/support.h"
+#include "stress/support_rx.h"
+
+/* ---- more than the rings hold ---- */
+
+enum { COUNTERS = 10000 };
+
+struct counter {
+    struct rx_source *source;
+    struct rx_op op;
+    uint64_t value;
+};
+
+/* All are asked for without a flush, and all complete before anybody waits. */
+static void ten_thousand_at_once(size_t variant) {
+    if (!rig_raise_descriptor_limit(COUNTERS + 100)) {
+        check_skip("needs %d descriptors, more than this process may raise its limit to", COUNTERS + 100);
+        return;
+    }
+    struct rig rig;
+    rig_init(&rig, variant);
+    struct counter *counters = calloc(COUNTERS, sizeof *counters);
+    CHECK(counters != NULL);
+    for (int i = 0; i < COUNTERS; i++) {
+        counters[i].source = rig_register(&rig, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
+    }
+    for (int round = 0; round < 2; round++) {
+        for (int i = 0; i < COUNTERS; i++) {
+            struct counter *counter = &counters[i];
+            CHECK_EQ(rig_begin(&rig, &counter->op, RX_READ, counter->source, &counter->value, sizeof counter->value),
+                     RX_PENDING);
+        }
+        rig_flush(&rig);
+        for (uint64_t i = 0; i < COUNTERS; i++) {
+            uint64_t value = i + 1;
+            CHECK_EQ(write(rx_source_fd(counters[i].source), &value, sizeof value), sizeof value);
+        }
+        for (int i = COUNTERS - 1; i >= 0; i--) {
+            CHECK_EQ(rig_finish(&rig, &counters[i].op), sizeof(uint64_t));
+            CHECK_EQ(counters[i].value, i + 1);
+        }
+    }
+    for (int i = 0; i < COUNTERS; i++) {
+        rig_deregister_and_close(&rig, counters[i].source);
+    }
+    free(counters);
+    rig_close(&rig);
+}
+
+/* ---- who hands over ---- */
+
+struct busy {
+    struct rig *rig;
+    struct rx_op *op;
+    struct au32 asked, stop;
+};
+
+/* Asks, and then runs a long task that makes no system call. */
+static void *ask_and_be_busy(void *argument) {
+    struct busy *busy = argument;
+    CHECK_EQ(busy->rig->ops->poll(busy->rig->rx, busy->op, &busy->rig->waker), RX_PENDING);
+    rig_flush(busy->rig);
+    au32_store_release(&busy->asked, 1);
+    while (!au32_load_acquire(&busy->stop)) {
+        cpu_relax();
+    }
+    return NULL;
+}
+
+static void asked_by_a_busy_thread_on(struct rig *rig, struct rig_link link) {
+    for (int round = 0; round < 10; round++) {
+        struct rx_op op;
+        struct busy busy = {.rig = rig, .op = &op};
+        char bytes[8];
+        pthread_t thread;
+        rx_op_init(&op, RX_RECV, link.source, bytes, sizeof bytes);
+        CHECK_EQ(pthread_create(&thread, NULL, ask_and_be_busy, &busy), 0);
+        while (!au32_load_acquire(&busy.asked)) {
+            sched_yield();
+        }
+        CHECK_EQ(send(link.peer, "abc", 3, 0), 3);
+        CHECK_EQ(rig_finish(rig, &op), 3);
+        au32_store_release(&busy.stop, 1);
+        CHECK_EQ(pthread_join(thread, NULL), 0);
+    }
+}
+
+static void asked_by_a_busy_thread(size_t variant) {
+    rig_over_families(variant, asked_by_a_busy_thread_on);
+}
+
+static void *poll_flush_and_exit(void *argument) {
+    struct busy *busy = argument;
+    CHECK_EQ(busy->rig->ops->poll(busy->rig->rx, busy->op, &busy->rig->waker), RX_PENDING);
+    rig_flush(busy->rig);
+    return NULL;
+}
+
+static void begin_in_a_thread_that_exits(struct rig *rig, struct rx_op *op) {
+    struct busy busy = {.rig = rig, .op = op};
+    pthread_t thread;
+    CHECK_EQ(pthread_create(&thread, NULL, poll_flush_and_exit, &busy), 0);
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+}
+
+/* A listener whose queue is full: the next connection stays under way until `filler` is accepted. */
+static int full_listener(struct sockaddr_in *address, int *filler) {
+    int fd = rig_tcp_listen(0, address);
+    *filler = rig_tcp_socket();
+    connect(*filler, (struct sockaddr *)address, sizeof *address);
+    struct pollfd filled = {.fd = fd, .events = POLLIN};
+    CHECK_EQ(poll(&filled, 1, -1), 1);
+    return fd;
+}
+
+/* The connection goes on in the kernel, whoever asked for it and whether or not that was given up. */
+static void connection_outlives_its_operation(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    for (int way = 0; way < 2; way++) {
+        struct sockaddr_in address;
+        int filler, fd = full_listener(&address, &filler);
+        struct rx_source *client = rig_register(&rig, rig_tcp_socket());
+        struct rx_op op;
+        rx_op_init(&op, RX_CONNECT, client, &address, sizeof address);
+        if (way == 0) {
+            begin_in_a_thread_that_exits(&rig, &op);
+        } else {
+            CHECK_EQ(rig.ops->poll(rig.rx, &op, &rig.waker), RX_PENDING);
+            rig_flush(&rig);
+            CHECK_EQ(rig_cancel(&rig, &op), -ECANCELED);
+            rx_op_init(&op, RX_CONNECT, client, &address, sizeof address);
+        }
+        for (int i = 0; i < 5; i++) { /* neither established nor failed */
+            rig_settle(&rig);
+            CHECK_EQ(rig.ops->poll(rig.rx, &op, &rig.waker), RX_PENDING);
+        }
+        CHECK_EQ(close(accept4(fd, NULL, NULL, 0)), 0);
+        CHECK_EQ(rig_finish(&rig, &op), 0);
+        CHECK_EQ(rig_do(&rig, RX_SEND, client, "hello", 5), 5);
+        rig_deregister_and_close(&rig, client);
+        close(filler);
+        close(fd);
+    }
+    rig_close(&rig);
+}
+
+/* ---- two sources of one file ---- */
+
+/* The operations of the one that is closed end; those of the other go on. */
+static void one_of_two_is_closed_on(struct rig *rig, struct rig_link link) {
+    for (int round = 0; round < 20; round++) {
+        struct rx_source *twin = rig_register(rig, fcntl(rx_source_fd(link.source), F_DUPFD_CLOEXEC, 0));
+        struct rx_op ours, theirs;
+        char bytes[8], others[8];
+        rig_start(rig, &ours, RX_RECV, link.source, bytes, sizeof bytes);
+        rig_start(rig, &theirs, RX_RECV, twin, others, sizeof others);
+        rig->ops->close(rig->rx, twin);
+        CHECK_EQ(rig_finish(rig, &theirs), -ECANCELED);
+        for (int i = 0; i < 5; i++) {
+            rig_settle(rig);
+            CHECK_EQ(rig->ops->poll(rig->rx, &ours, &rig->waker), RX_PENDING);
+        }
+        CHECK_EQ(send(link.peer, "abc", 3, 0), 3);
+        CHECK_EQ(rig_finish(rig, &ours), 3);
+    }
+}
+
+static void one_of_two_is_closed(size_t variant) {
+    rig_over_families(variant, one_of_two_is_closed_on);
+}
+
+/* ---- wakes ---- */
+
+struct wakes {
+    struct rig rig;
+    struct rx_source *source;
+    struct ai64 sent, seen;
+    struct au32 stop;
+    int64_t rounds;
+};
+
+/* Each wake's effect is awaited: one that is lost leaves everybody waiting. */
+static void *wake_in_turn(void *argument) {
+    struct wakes *wakes = argument;
+    for (int64_t i = 1; i <= wakes->rounds; i++) {
+        ai64_store_relaxed(&wakes->sent, i);
+        wakes->rig.ops->wake(wakes->rig.rx, 0);
+        while (ai64_load_acquire(&wakes->seen) < i) {
+            sched_yield();
+        }
+    }
+    au32_store_release(&wakes->stop, 1);
+    wakes->rig.ops->wake(wakes->rig.rx, 0);
+    return NULL;
+}
+
+static void *cancel_all_the_time(void *argument) {
+    struct wakes *wakes = argument;
+    struct rx_probe probe;
+    rx_probe_init(&probe);
+    struct sy_waker waker = rx_probe_waker(&probe);
+    while (!au32_load_acquire(&wakes->stop)) {
+        struct rx_op op;
+        char bytes[8];
+        rx_op_init(&op, RX_RECV, wakes->source, bytes, sizeof bytes);
+        CHECK_EQ(wakes->rig.ops->poll(wakes->rig.rx, &op, &waker), RX_PENDING);
+        while (wakes->rig.ops->cancel(wakes->rig.rx, &op) == RX_PENDING) {
+            sched_yield();
+        }
+        CHECK_EQ(op.result, -ECANCELED);
+    }
+    rx_probe_close_shared(&probe);
+    return NULL;
+}
+
+/* A cancel may come upon a wake's notice before the wait does. */
+static void wakes_beside_cancels(size_t variant) {
+    struct wakes wakes = {.rounds = support_rounds(20000)};
+    rig_init(&wakes.rig, variant);
+    struct rig_link link = rig_link(&wakes.rig, AF_UNIX);
+    wakes.source = link.source;
+    pthread_t waking, cancelling;
+    CHECK_EQ(pthread_create(&waking, NULL, wake_in_turn, &wakes), 0);
+    CHECK_EQ(pthread_create(&cancelling, NULL, cancel_all_the_time, &wakes), 0);
+    while (!au32_load_acquire(&wakes.stop)) {
+        CHECK(wakes.rig.ops->wait(wakes.rig.rx, -1) >= 0);
+        ai64_store_release(&wakes.seen, ai64_load_relaxed(&wakes.sent));
+    }
+    CHECK_EQ(pthread_join(waking, NULL), 0);
+    if (!wakes.rig.ops->stealable) {
+        rig_detach(&wakes.rig); /* with nobody attached the last cancel needs nobody */
+    }
+    CHECK_EQ(pthread_join(cancelling, NULL), 0);
+    if (!wakes.rig.ops->stealable) {
+        rig_attach(&wakes.rig);
+    }
+    rig_unlink(&wakes.rig, link);
+    rig_close(&wakes.rig);
+}
+
+/* ---- what the kernel cannot try without blocking ---- */
+
+static void terminal(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    int fd = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+    char name[64];
+    if (fd < 0 || grantpt(fd) || unlockpt(fd) || ptsname_r(fd, name, sizeof name)) {
+        check_skip("no pseudo-terminal: %s", strerror(errno));
+        rig_close(&rig);
+        return;
+    }
+    struct rx_source *master = rig_register(&rig, fd);
+    struct rx_source *slave = rig_register(&rig, open(name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC));
+    for (int round = 0; round < 20; round++) {
+        struct rx_op op;
+        char line[16] = "";
+        rig_start(&rig, &op, RX_READ, slave, line, sizeof line);
+        CHECK_EQ(rig_do(&rig, RX_WRITE, master, "line\n", 5), 5);
+        CHECK_EQ(rig_finish(&rig, &op), 5);
+        CHECK(memcmp(line, "line\n", 5) == 0);
+        rig_start(&rig, &op, RX_READ, slave, line, sizeof line);
+        CHECK_EQ(rig_cancel(&rig, &op), -ECANCELED);
+    }
+    rig_deregister_and_close(&rig, slave);
+    rig_deregister_and_close(&rig, master);
+    rig_close(&rig);
+}
+
+int main(int argc, char **argv) {
+    static const struct check_test tests[] = {
+        {"ten_thousand_at_once", ten_thousand_at_once},
+        {"asked_by_a_busy_thread", asked_by_a_busy_thread},
+        {"connection_outlives_its_operation", connection_outlives_its_operation},
+        {"one_of_two_is_closed", one_of_two_is_closed},
+        {"wakes_beside_cancels", wakes_beside_cancels},
+        {"terminal", terminal},
+    };
+    return rx_run_suite("suite_rx_uring", tests, sizeof tests / sizeof tests[0], argc, argv);
+}
