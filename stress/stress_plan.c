@@ -24,6 +24,16 @@ static uint64_t episode_seed(uint64_t seed, const char *name, uint64_t number) {
     return plan_random(&hash);
 }
 
+/* Not one of the parts that are combined: it knows nothing of the others. */
+static const char *draw_timers(uint64_t *random) {
+    struct sy_part part;
+    unsigned n = 0;
+    while (sy_part_at(SY_TIMERS, n, &part)) {
+        n++;
+    }
+    return sy_part_at(SY_TIMERS, plan_below(random, n), &part) ? part.name : NULL;
+}
+
 static void draw_knobs(struct sy_config *c, uint64_t *random) {
     static const unsigned caps[] = {0, 1, 3, 16}, intervals[] = {0, 2, 7, 61}, batches[] = {1, 3, 32, 256};
     static const size_t capacities[] = {2, 4, 16, 256}, segments[] = {0, 2, 4, 64};
@@ -47,6 +57,7 @@ static void draw_knobs(struct sy_config *c, uint64_t *random) {
     c->blocking_threads = 1 + plan_below(random, 3);
     c->blocking_keep_alive_ns = keep_alives_ns[plan_below(random, 4)];
     c->seed = plan_random(random) | 1;
+    c->timers = draw_timers(random);
 }
 
 void plan_draw(struct plan *plan, const struct combination *combination, uint64_t seed, uint64_t number,
@@ -62,7 +73,7 @@ void plan_draw(struct plan *plan, const struct combination *combination, uint64_
     plan->spawners = 1 + plan_below(&random, SPAWNERS_MAX);
     plan->wakers = 1 + plan_below(&random, WAKERS_MAX);
     plan->roots = inject == INJECT_IDLE ? 0 : 8 + plan_below(&random, SUPPORT_SANITIZED ? 40 : 120);
-    plan->mid_flight = plan_below(&random, 3) == 0;
+    plan->mid_flight = number % 2; /* not drawn: few episodes are to have some of both */
     plan->threshold = 1 + plan_below(&random, plan->roots * plan->spawners + 1);
     plan->late_wakers = plan_below(&random, 2);
 }

@@ -2,6 +2,7 @@
 #include "support.h"
 
 #include <dirent.h>
+#include <errno.h>
 #include <sched.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -23,67 +24,100 @@ void support_fatal(const char *file, int line, const char *format, ...) {
 
 /* ---- combinations ---- */
 
+enum { KINDS = SY_TIMERS + 1, PARTS_MAX = 32 };
+
+struct parts {
+    struct sy_part all[PARTS_MAX];
+    int probed[PARTS_MAX];
+    unsigned n;
+    unsigned working[PARTS_MAX]; /* indices of those that work on this machine */
+    unsigned working_n;
+};
+
+static struct parts parts[KINDS];
 static struct support_combo *combos;
 static size_t combo_count;
 
-static void combo_add(const struct sy_part *queue, const struct sy_part *deque, const char *reactor, bool dynamic,
-                      unsigned workers) {
+static void parts_fill(enum sy_part_kind kind) {
+    struct parts *of = &parts[kind];
+    for (; of->n < PARTS_MAX && sy_part_at(kind, of->n, &of->all[of->n]); of->n++) {
+        of->probed[of->n] = sy_part_probe(kind, of->all[of->n].name);
+        if (of->probed[of->n] == 0) {
+            of->working[of->working_n++] = of->n;
+        }
+    }
+    SUPPORT_REQUIRE(of->n < PARTS_MAX && of->working_n > 0);
+}
+
+/* Another error than -ENOTSUP is no lack: there the test is to fail. */
+static void combo_lack(struct support_combo *combo, enum sy_part_kind kind, unsigned index) {
+    const struct sy_part *part = &parts[kind].all[index];
+    if (parts[kind].probed[index] == -ENOTSUP) {
+        bool built = !part->missing || !part->missing[0];
+        snprintf(combo->lack, sizeof combo->lack, "%s: %s", part->name,
+                 built ? "this kernel or container refuses it" : part->missing);
+    }
+}
+
+static void combo_add(const unsigned chosen[KINDS], bool dynamic, unsigned workers) {
+    const struct sy_part *queue = &parts[SY_GLOBAL_QUEUE].all[chosen[SY_GLOBAL_QUEUE]];
+    const struct sy_part *deque = &parts[SY_LOCAL_DEQUE].all[chosen[SY_LOCAL_DEQUE]];
     combos = realloc(combos, (combo_count + 1) * sizeof *combos);
     SUPPORT_REQUIRE(combos);
     struct support_combo *combo = &combos[combo_count++];
     *combo = (struct support_combo){.global_queue = queue->name,
                                     .local_deque = deque->name,
-                                    .reactor = reactor,
+                                    .reactor = parts[SY_REACTOR].all[chosen[SY_REACTOR]].name,
+                                    .timers = parts[SY_TIMERS].all[chosen[SY_TIMERS]].name,
                                     .queue = *queue,
                                     .deque = *deque,
                                     .dynamic = dynamic,
                                     .workers = workers};
-    snprintf(combo->name, sizeof combo->name, "%s.%s.%s%s.%u", queue->name, deque->name, reactor,
-             dynamic ? ".dynamic" : "", workers);
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        combo_lack(combo, (enum sy_part_kind)kind, chosen[kind]);
+    }
+    snprintf(combo->name, sizeof combo->name, "%s.%s.%s.%s%s.%u", queue->name, deque->name, combo->reactor,
+             combo->timers, dynamic ? ".dynamic" : "", workers);
 }
 
 static unsigned workers_in_turn(unsigned number) {
     return number % 4 < 2 ? 2 : 4;
 }
 
-/* The first queue goes with every deque: the first at every number of workers, the others at one of them in turn. */
-static void combos_of_first_queue(const struct sy_part *queue, const char *reactor) {
-    struct sy_part deque;
-    for (unsigned d = 0; sy_part_at(SY_LOCAL_DEQUE, d, &deque); d++) {
-        for (unsigned workers = 1; workers <= 4 && d == 0; workers *= 2) {
-            combo_add(queue, &deque, reactor, false, workers);
-        }
-        if (d == 0) {
-            combo_add(queue, &deque, reactor, true, 2);
-        } else if (sy_part_probe(SY_LOCAL_DEQUE, deque.name) == 0) {
-            combo_add(queue, &deque, reactor, false, workers_in_turn(d + 2));
-        }
-    }
+/* One of those that work here. */
+static unsigned part_in_turn(enum sy_part_kind kind, unsigned number) {
+    return parts[kind].working[number % parts[kind].working_n];
 }
 
-/* A further one goes with one of them, which differs from queue to queue: for most the other number of workers. */
-static void combo_of_queue(unsigned number, const struct sy_part *queue, const char *reactor) {
-    struct sy_part deque;
-    unsigned deques = 0;
-    while (sy_part_at(SY_LOCAL_DEQUE, deques, &deque)) {
-        deques++;
+/* The combination that is there for this part. */
+static void combo_of_part(enum sy_part_kind kind, unsigned index, unsigned number) {
+    unsigned chosen[KINDS] = {0};
+    if (kind == SY_GLOBAL_QUEUE) {
+        chosen[SY_LOCAL_DEQUE] = part_in_turn(SY_LOCAL_DEQUE, number);
     }
-    SUPPORT_REQUIRE(sy_part_at(SY_LOCAL_DEQUE, number % deques, &deque));
-    if (sy_part_probe(SY_LOCAL_DEQUE, deque.name) != 0) {
-        SUPPORT_REQUIRE(sy_part_at(SY_LOCAL_DEQUE, 0, &deque));
+    if (kind != SY_TIMERS) {
+        chosen[SY_REACTOR] = part_in_turn(SY_REACTOR, number);
     }
-    combo_add(queue, &deque, reactor, false, workers_in_turn(number));
+    chosen[SY_TIMERS] = part_in_turn(SY_TIMERS, number);
+    chosen[kind] = index;
+    combo_add(chosen, false, workers_in_turn(number));
 }
 
 static void combos_fill(void) {
-    struct sy_part queue, reactor;
-    for (unsigned q = 0; sy_part_at(SY_GLOBAL_QUEUE, q, &queue); q++) {
-        bool works = sy_part_probe(SY_GLOBAL_QUEUE, queue.name) == 0;
-        for (unsigned r = 0; works && sy_part_at(SY_REACTOR, r, &reactor); r++) {
-            q == 0 ? combos_of_first_queue(&queue, reactor.name) : combo_of_queue(q, &queue, reactor.name);
+    const unsigned first[KINDS] = {0};
+    unsigned number = 0;
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        parts_fill((enum sy_part_kind)kind);
+    }
+    for (unsigned workers = 1; workers <= 4; workers *= 2) {
+        combo_add(first, false, workers);
+    }
+    combo_add(first, true, 2);
+    for (unsigned kind = 0; kind < KINDS; kind++) {
+        for (unsigned index = 1; index < parts[kind].n; index++) {
+            combo_of_part((enum sy_part_kind)kind, index, number++);
         }
     }
-    SUPPORT_REQUIRE(combo_count > 0);
 }
 
 size_t support_combo_count(void) {
@@ -107,6 +141,7 @@ void support_combo_config(size_t index, struct sy_config *config) {
     config->global_queue = combo->global_queue;
     config->local_deque = combo->local_deque;
     config->reactor = combo->reactor;
+    config->timers = combo->timers;
     config->dynamic_dispatch = combo->dynamic;
     config->workers = combo->workers;
 }

@@ -34,19 +34,22 @@ __attribute__((noreturn, format(printf, 3, 4))) void support_fatal(const char *f
 #define SUPPORT_REQUIRE(condition) ((condition) ? (void)0 : support_fatal(__FILE__, __LINE__, "%s", #condition))
 
 /*
- * One runtime to test. The default queue and deque with 1, 2 and 4 workers, and once dynamically; every other deque
- * that works here with the default queue, and every other queue with a deque, each at a number of workers in its turn:
- * all pairs would take ten times as long, and queues and deques know nothing of each other (the stress program does
- * take all pairs). All with every reactor.
+ * One runtime to test. The first of every kind of part with 1, 2 and 4 workers, and once dynamically; then one for each
+ * other part, with a reactor (but for timers), timers and a number of workers in their turn, and a queue with a deque in
+ * its turn as well. All combinations would take a hundred times as long, and parts of one kind know nothing of those of
+ * another (the stress program does take all). What does not work on this machine takes no turn; the combination that is
+ * there for it is skipped.
  */
 struct support_combo {
     const char *global_queue;
     const char *local_deque;
     const char *reactor;
+    const char *timers;
     struct sy_part queue, deque; /* their claims */
     bool dynamic;
     unsigned workers;
-    char name[96]; /* queue.deque.reactor.workers */
+    char name[96];  /* queue.deque.reactor.timers.workers */
+    char lack[160]; /* why it cannot run here, or "" */
 };
 
 size_t support_combo_count(void);

@@ -223,6 +223,15 @@ static inline void probe_run_on_worker(struct sy_runtime *runtime, void (*run)(v
     sy_join_drop(&join);
 }
 
+/* False, after a check_skip: a part is not built, or refused here. */
+static inline bool probe_combo_runs(size_t combo) {
+    const char *lack = support_combo(combo)->lack;
+    if (lack[0]) {
+        check_skip("%s", lack);
+    }
+    return !lack[0];
+}
+
 /* A suite over every combination. */
 #define PROBE_SUITE(suite_title, table, timeout)                                                                       \
     int main(int argc, char **argv) {                                                                                  \
@@ -231,7 +240,8 @@ static inline void probe_run_on_worker(struct sy_runtime *runtime, void (*run)(v
                                           .tests = table,                                                              \
                                           .test_count = sizeof table / sizeof table[0],                                \
                                           .variant_count = support_combo_count(),                                      \
-                                          .variant_name = support_combo_name};                                         \
+                                          .variant_name = support_combo_name,                                          \
+                                          .variant_runs = probe_combo_runs};                                           \
         return check_main(&suite, argc, argv);                                                                         \
     }
 
