@@ -1,7 +1,7 @@
 /*
- * What the kernel received ahead of the operations that will ask for it: a queue of notes, each some bytes in one of the
- * kernel's buffers, or an accepted descriptor. One thread puts (who reaps completions), one at a time takes (who polls
- * the operation), each without waiting for the other. Internal to reactor/.
+ * What the kernel received ahead of the operations that will ask for it: a queue of notes, each some bytes in one of
+ * the kernel's buffers, or an accepted descriptor. One thread puts (who reaps completions), one at a time takes (who
+ * polls the operation), each without waiting for the other. Internal to reactor/.
  *
  * A note belongs to a pool, whose owner lends it to an inbox; whoever has used it up gives it back, from any thread.
  *
@@ -15,8 +15,8 @@
  *  (2) first: exchange acquire, the whole stack. left: load acquire.
  *  (3) give_back: CAS release onto `returned`. Partner (4): the bytes were read, and the buffer may be written again.
  *  (4) take_returned: exchange acquire, the whole stack.
- *  (5) is_empty, waiting: relaxed. Hints: who finds an inbox empty arms a waker next, and the edge that follows each put
- *      settles that (rx_ready.c).
+ *  (5) is_empty, waiting: relaxed. Hints: who finds an inbox empty arms a waker next, and the edge that follows each
+ *      put settles that (rx_ready.c).
  */
 #ifndef STEALYARD_REACTOR_RX_INBOX_H
 #define STEALYARD_REACTOR_RX_INBOX_H
