@@ -9,7 +9,7 @@ from view import (anchor, interval_text, is_time, number_text, per_cpu_second, r
 
 TAILS = ("p99.9", "p99", "p90")
 HEAT_REACH = 2.0  # ratios beyond 1/2 and 2 have the fullest colour
-EXACT_FIELDS = ("instructions", "rmw", "fences", "membarriers", "allocations", "bytes")
+EXACT_FIELDS = ("instructions", "system_calls", "rmw", "fences", "membarriers", "allocations", "bytes")
 
 
 def heat_rows(view, workloads):

@@ -260,7 +260,7 @@ class Exact(unittest.TestCase):
         pairs = rows["queue/pairs/1", "gq_mutex"]
         self.assertEqual(pairs, {"workload": "queue/pairs/1", "arm": "gq_mutex", "per": "operation",
                                  "instructions": None, "rmw": 4, "fences": 0, "membarriers": 0, "allocations": 0,
-                                 "bytes": 0, "how": "counting build"})
+                                 "bytes": 0, "system_calls": None, "how": "counting build"})
         self.assertEqual(rows["deque/theft/batch:1", "dq_chase_lev_asym"]["membarriers"] > 0, self.membarrier_works())
         for (_, arm), row in rows.items():
             if arm in ("moodycamel", "boost_lockfree"):

@@ -13,6 +13,8 @@ import unittest
 from pathlib import Path
 
 BUILD = Path(os.environ["STEALYARD_BUILD"]) / "bench"
+sys.path.insert(0, os.path.join(os.environ["STEALYARD_SOURCE"], "bench"))
+import exact  # noqa: E402
 SAFETY_S = 120
 
 
@@ -117,6 +119,39 @@ class Runs(unittest.TestCase):
                 continue
             self.assertGreater(entry.get("latency_count", 0), 10, f"{name}: {errors}")
             self.assertGreater(entry["p50"], 500, name)  # two system calls and a switch cannot be had for less
+
+
+class SystemCalls(unittest.TestCase):
+    """The column of bench/exact.py that is of reactors alone."""
+
+    SUMMARY = "    calls syscall\n--------- ----------------\n     1024 recvfrom\n        7 write\n--------- ------\n"
+
+    def test_the_total_of_a_summary(self):
+        self.assertEqual(exact.total_of(self.SUMMARY + "     1031 total\n"), 1031)
+        with self.assertRaisesRegex(exact.Refusal, "strace printed no count"):
+            exact.total_of(self.SUMMARY)
+
+    def test_a_tool_that_is_not_there_or_does_not_work(self):
+        self.assertIsNone(exact.unusable("true", []))
+        self.assertRegex(exact.unusable("no-such-tool", []), "they need no-such-tool .Debian: apt-get install")
+        self.assertRegex(exact.unusable("false", []), "false does not work here: exit code 1")
+
+    def test_rows_with_and_without_others(self):
+        rows = {("reactor/wake", "a"): exact.row_of("reactor/wake", "a", "counting build", rmw=2.0)}
+        exact.add_system_calls(rows, [("reactor/wake", "a", 3.0), ("reactor/wake", "b", 4.0)])
+        self.assertEqual([(row["arm"], row["rmw"], row["system_calls"], row["how"]) for row in rows.values()],
+                         [("a", 2.0, 3.0, "counting build"), ("b", None, 4.0, "strace")])
+
+    def test_what_hand_written_epoll_takes(self):
+        if reason := exact.unusable("strace", ["-o", os.devnull, "true"]):
+            print(f"SKIP: {reason}")
+            self.skipTest(reason)
+        counts = {case["implementation"]: exact.system_calls(str(BUILD / "micro"), case)
+                  for case in exact.cases(str(BUILD / "micro"), r"^reactor/pingpong/pipe/(epoll_raw|rx_epoll)$")}
+        # A write, a wait and a read, there and back.
+        self.assertEqual(counts["epoll_raw"], 6)
+        self.assertGreaterEqual(counts["rx_epoll"], 6)
+        self.assertLessEqual(counts["rx_epoll"], 8)  # a first try on either side
 
 
 class Faults(unittest.TestCase):

@@ -30,6 +30,7 @@ python-matplotlib python-jinja python-jsonschema|scipy python-matplotlib|statist
     "optional|wrk|wrk|wrk|wrk|wrk|HTTP load: its workload and its tests"
     "optional|curl|curl|curl|curl|curl|the tests of httpd"
     "optional|valgrind|valgrind|valgrind|valgrind|-|instruction counts"
+    "optional|strace|strace|strace|strace|-|counts of system calls"
     "optional|ps|procps|procps-ng|procps-ng|-|tests that look at processes"
     "optional|cargo|-|-|-|-|the Rust peers (a current Rust from https://rustup.rs)"
     "optional|go|golang-go|golang|go|go|the Go peer"
