@@ -33,9 +33,9 @@
  *
  * Accesses of `interest`:
  *
- * (1) poll: or acq_rel, after the waker was stored (rx_ready.c (3)). Partner (2). Found there already: then (2) is still
- *     to come, reads the release, and its edge finds the waker. Not there: then this operation arms. Acquire: so it
- *     does if (2) came before, whose edge it may have overlooked.
+ * (1) poll: or acq_rel, after the waker was stored (rx_ready.c (3)). Partner (2). Found there already: then (2) is
+ *     still to come, reads the release, and its edge finds the waker. Not there: then this operation arms. Acquire: so
+ *     it does if (2) came before, whose edge it may have overlooked.
  * (2) handle: CAS acq_rel, takes the events of the directions concerned away, before the edge. Partner (1).
  * (3) arm: load relaxed, after the call. The kernel's lock on the set, which both calls take, orders it after the
  *     other's (1) if the other's call came first.

@@ -7,6 +7,7 @@
     RX(rx_epoll_oneshot)                                                                                               \
     RX(rx_poll)                                                                                                        \
     RX(rx_kqueue)                                                                                                      \
+    RX(rx_uring_poll)                                                                                                  \
     RX(rx_uring)                                                                                                       \
     RX(rx_uring_local)
 

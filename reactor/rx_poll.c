@@ -19,7 +19,6 @@
 #include <errno.h>
 #include <limits.h>
 #include <stdlib.h>
-#include <sys/stat.h>
 
 #include "reactor/rx_poll_set.h"
 
@@ -55,12 +54,9 @@ static enum rx_status rx_poll_cancel(struct rx *rx, struct rx_op *op) {
 }
 
 static int rx_poll_register(struct rx *rx, int fd, struct rx_source **out) {
-    struct stat status;
-    if (fstat(fd, &status)) {
-        return -errno;
-    }
-    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) { /* poll would call them ready always */
-        return -EPERM;
+    int error = rx_readiness_admits(fd);
+    if (error) {
+        return error;
     }
     struct rx_poll_source *source = rx_poll_set_admit(&rx->set, fd);
     if (!source) {

@@ -7,13 +7,13 @@
  * not the step to it is what is listed, so a source is there once, and the list needs no memory.
  *
  * Only directions that an operation waits for are in the set, and each until its next event: the level counts, so an
- * event that is not acted upon would come back from every poll. What comes before the direction is in the set is told by
- * the first poll that has it there.
+ * event that is not acted upon would come back from every poll. What comes before the direction is in the set is told
+ * by the first poll that has it there.
  *
- * A source that parts while poll may be looking at its descriptor stays a source until the poller is back: poll(2) holds
- * the file, so that the peer would see no end of the stream before, and what it tells of a number that was closed and
- * used again meanwhile is discarded with the place. For the same reason a closed descriptor is closed by the poller. It
- * was rung for, so nobody has to wait again for that to happen.
+ * A source that parts while poll may be looking at its descriptor stays a source until the poller is back: poll(2)
+ * holds the file, so that the peer would see no end of the stream before, and what it tells of a number that was closed
+ * and used again meanwhile is discarded with the place. For the same reason a closed descriptor is closed by the
+ * poller. It was rung for, so nobody has to wait again for that to happen.
  *
  * Fairness: if poll tells more than a wait may take, the next waits take the rest and poll no more until it is taken.
  * So whoever was told ready once has its turn, however small the batch and however busy the others. Removing moves the

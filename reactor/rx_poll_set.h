@@ -56,7 +56,7 @@ void rx_poll_set_close(struct rx_poll_set *set);
 /* A source for the descriptor, or NULL: out of memory. */
 struct rx_poll_source *rx_poll_set_admit(struct rx_poll_set *set, int fd);
 
-/* The source is given back and, if it is closed, so is its descriptor: by who polls if its poll may be looking at it. */
+/* The source is given back and, if closed, so is its descriptor: by who polls if its poll may be looking at it. */
 void rx_poll_set_part(struct rx_poll_set *set, struct rx_poll_source *source, enum rx_poll_parting parting);
 
 /* Tell these events, once for each direction. */

@@ -5,7 +5,9 @@
 
 #include "reactor/rx_readiness.h"
 
+#include <errno.h>
 #include <netinet/in.h>
+#include <sys/stat.h>
 
 #define TROUBLE (POLLHUP | POLLERR | POLLNVAL) /* concerns both directions */
 
@@ -60,6 +62,14 @@ bool rx_readiness_tell(struct rx_slab_source *source, uint16_t generation, unsig
         current |= rx_ready_edge(&source->out, generation, events & TROUBLE);
     }
     return current;
+}
+
+int rx_readiness_admits(int fd) {
+    struct stat status;
+    if (fstat(fd, &status)) {
+        return -errno;
+    }
+    return S_ISREG(status.st_mode) || S_ISDIR(status.st_mode) ? -EPERM : 0;
 }
 
 bool rx_readiness_drains(int fd) {

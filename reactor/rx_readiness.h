@@ -42,8 +42,11 @@ unsigned rx_readiness_wanted(enum rx_kind kind);
 /* Of RX_EVENTS_IN and RX_EVENTS_OUT those of the directions that these events concern. */
 unsigned rx_readiness_concerned(unsigned events);
 
-/* rx_ready_edge in the directions concerned. false: the source is of another generation. As rx_ready_edge: who waits. */
+/* rx_ready_edge in the directions concerned. false: the source is of another generation. By who waits, as that. */
 bool rx_readiness_tell(struct rx_slab_source *source, uint16_t generation, unsigned events);
+
+/* Whether this can be waited for: 0, -EBADF, or -EPERM for a file that poll(2) would call ready always. */
+int rx_readiness_admits(int fd);
 
 /* Whether a short count shows an empty buffer: for TCP. A Unix socket also stops where descriptors were passed. */
 bool rx_readiness_drains(int fd);

@@ -28,7 +28,7 @@
  *     later value has everything in view that was written before any earlier entry was filled.
  * (2) take: load acquire of `filled`, after the completions were seen: it reads (1) of those requests, or a later one.
  * (3) wake: exchange acq_rel of `woken`, 1. Release: partner (4). Acquire: a wake that finds 1 has nothing to do.
- * (4) took_wake: exchange acquire, 0. What was done before any wake up to here is visible to the wait that returns,
+ * (4) wait_for: exchange acquire, 0. What was done before any wake up to here is visible to the wait that returns,
  *     also before one that found 1: those exchanges are in one release sequence. A wake after it finds 0 and makes a
  *     request.
  *
@@ -47,6 +47,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <time.h>
 
 #include "queues/hand_over.h"
 
@@ -203,6 +204,36 @@ int rx_ring_wait(struct rx_ring *ring, int64_t timeout_ns) {
     }
 }
 
+static int64_t now_ns(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
+}
+
+static bool is_harmless(int error) {
+    return error == 0 || error == -ETIME || error == -EINTR || error == -EAGAIN || error == -EBUSY;
+}
+
+int rx_ring_wait_for(struct rx_ring *ring, int64_t timeout_ns, rx_ring_reap *reap, struct rx *rx) {
+    int64_t begun_ns = timeout_ns > 0 ? now_ns() : 0, left_ns = timeout_ns;
+    for (;;) {
+        int error = rx_ring_wait(ring, left_ns);
+        struct rx_ring_reaped got = reap(rx);
+        if (got.woke) {
+            au32_exchange_acquire(&ring->woken, 0); /* (4) */
+        }
+        if (got.events > 0 || got.woke || timeout_ns == 0 || error || (timeout_ns < 0 && got.taken == 0)) {
+            return got.events > 0 || is_harmless(error) ? (int)got.events : error;
+        }
+        if (timeout_ns > 0) {
+            left_ns = timeout_ns - (now_ns() - begun_ns);
+            if (left_ns <= 0) {
+                return 0;
+            }
+        }
+    }
+}
+
 unsigned rx_ring_take(struct rx_ring *ring, struct rx_ring_event *out, unsigned most) {
     struct io_uring_cq *cq = &ring->uring.cq;
     unsigned head = io_uring_smp_load_acquire(cq->khead);
@@ -229,10 +260,6 @@ void rx_ring_wake(struct rx_ring *ring) {
     if (au32_exchange_acq_rel(&ring->woken, 1) == 0) { /* (3) */
         rx_ring_pass_wake_on(ring);
     }
-}
-
-void rx_ring_took_wake(struct rx_ring *ring) {
-    au32_exchange_acquire(&ring->woken, 0); /* (4) */
 }
 
 #endif

@@ -7,7 +7,8 @@
  * | open, close           | one, and nobody else                                                     |
  * | fill_begin … fill_end | any; a lock is held in between, so: no call, no waker, only the entry     |
  * | flush, wake, wait     | any                                                                      |
- * | take, took_wake       | one at a time                                                            |
+ * | take                  | one at a time                                                            |
+ * | wait_for              | one at a time                                                            |
  */
 #ifndef STEALYARD_REACTOR_RX_RING_H
 #define STEALYARD_REACTOR_RX_RING_H
@@ -22,6 +23,7 @@
 #include <pthread.h>
 
 #include "queues/atomics.h"
+#include "reactor/reactor.h"
 
 /* In the data of a request of the ring's own; a pointer to anything is larger. */
 #define RX_RING_NOBODY UINT64_C(0) /* its completion says nothing to anybody */
@@ -31,7 +33,7 @@ struct rx_ring {
     struct io_uring uring;
     pthread_mutex_t filling;
     SY_ALIGNAS(SY_CACHE_LINE) struct au32 filled; /* see rx_ring.c */
-    struct au32 woken;                            /* a wake is under way that took_wake has not seen yet */
+    struct au32 woken;                            /* a wake is under way that no wait has seen yet */
 };
 
 /* A completion. */
@@ -74,11 +76,23 @@ int rx_ring_wait(struct rx_ring *ring, int64_t timeout_ns);
 /* At most `most` completions into `out`; how many. */
 unsigned rx_ring_take(struct rx_ring *ring, struct rx_ring_event *out, unsigned most);
 
+/*
+ * rx_ops.wait: waits as above, and reaps until that brings an event or a wake, or the limit has passed. The kernel's
+ * wait also ends for what is no event; and where it handed something over it does not tell why.
+ */
+struct rx_ring_reaped {
+    unsigned taken;  /* completions */
+    unsigned events; /* the back end's, among them */
+    bool woke;       /* RX_RING_WAKE was among them */
+};
+
+typedef struct rx_ring_reaped rx_ring_reap(struct rx *rx);
+int rx_ring_wait_for(struct rx_ring *ring, int64_t timeout_ns, rx_ring_reap *reap, struct rx *rx);
+
 /* Ends a wait, this one or the next: as rx_ops.wake. */
 void rx_ring_wake(struct rx_ring *ring);
 
-/* By who took RX_RING_WAKE: in a wait, which is to return; elsewhere, where it has to reach a wait all the same. */
-void rx_ring_took_wake(struct rx_ring *ring);
+/* By who took RX_RING_WAKE elsewhere than in wait_for: it has to reach a wait all the same. */
 void rx_ring_pass_wake_on(struct rx_ring *ring);
 
 #endif

@@ -68,7 +68,6 @@
 #include <limits.h>
 #include <stdlib.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "reactor/rx_readiness.h"
@@ -120,12 +119,6 @@ static void ask_to_cancel_all(struct rx *rx, int fd) {
 
 /* ---- completions ---- */
 
-struct reaped {
-    unsigned taken;  /* off the ring */
-    unsigned events; /* of operations */
-    bool woke;
-};
-
 /* The waker to be woken; the operation is its poller's then. */
 static struct sy_waker complete(const struct rx_ring_event *event) {
     struct rx_op *op = (struct rx_op *)(uintptr_t)event->data;
@@ -133,10 +126,10 @@ static struct sy_waker complete(const struct rx_ring_event *event) {
     return rx_ready_answer(direction_of(op), event->flags & IORING_CQE_F_SOCK_NONEMPTY);
 }
 
-static struct reaped reap(struct rx *rx, unsigned most) {
+static struct rx_ring_reaped reap(struct rx *rx, unsigned most) {
     struct rx_ring_event events[AT_ONCE];
     struct sy_waker wakers[AT_ONCE];
-    struct reaped got = {.taken = 0};
+    struct rx_ring_reaped got = {.taken = 0};
     pthread_mutex_lock(&rx->reaping);
     got.taken = rx_ring_take(&rx->ring, events, most < AT_ONCE ? most : AT_ONCE);
     for (unsigned i = 0; i < got.taken; i++) {
@@ -295,14 +288,8 @@ static void rx_uring_close(struct rx *rx, struct rx_source *base) {
 
 /* ---- waiting ---- */
 
-static int64_t now_ns(void) {
-    struct timespec now;
-    clock_gettime(CLOCK_MONOTONIC, &now);
-    return now.tv_sec * INT64_C(1000000000) + now.tv_nsec;
-}
-
-static struct reaped reap_batch(struct rx *rx) {
-    struct reaped all = {.taken = 0}, got;
+static struct rx_ring_reaped reap_batch(struct rx *rx) {
+    struct rx_ring_reaped all = {.taken = 0}, got;
     do {
         got = reap(rx, rx->batch - all.events);
         all.taken += got.taken;
@@ -312,29 +299,8 @@ static struct reaped reap_batch(struct rx *rx) {
     return all;
 }
 
-static bool is_harmless(int error) {
-    return error == 0 || error == -ETIME || error == -EINTR || error == -EAGAIN || error == -EBUSY;
-}
-
-/* The kernel's wait also ends for what is no event; and where it handed something over it does not tell why. */
 static int rx_uring_wait(struct rx *rx, int64_t timeout_ns) {
-    int64_t begun_ns = timeout_ns > 0 ? now_ns() : 0, left_ns = timeout_ns;
-    for (;;) {
-        int error = rx_ring_wait(&rx->ring, left_ns);
-        struct reaped got = reap_batch(rx);
-        if (got.woke) {
-            rx_ring_took_wake(&rx->ring);
-        }
-        if (got.events > 0 || got.woke || timeout_ns == 0 || error || (timeout_ns < 0 && got.taken == 0)) {
-            return got.events > 0 || is_harmless(error) ? (int)got.events : error;
-        }
-        if (timeout_ns > 0) {
-            left_ns = timeout_ns - (now_ns() - begun_ns);
-            if (left_ns <= 0) {
-                return 0;
-            }
-        }
-    }
+    return rx_ring_wait_for(&rx->ring, timeout_ns, reap_batch, rx);
 }
 
 static void rx_uring_wake(struct rx *rx, unsigned slot) {
