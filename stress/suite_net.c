@@ -318,40 +318,6 @@ static void listeners_on_one_port_share_its_connections(size_t variant) {
 
 /* ---- what goes wrong ---- */
 
-static void a_refused_connection_is_told(size_t variant) {
-    struct sy_runtime *runtime = start(variant);
-    struct sy_address address;
-    CHECK_EQ(sy_address_parse("127.0.0.1:0", &address, NULL, 0), 0);
-    int bound = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0); /* holds the port, and does not listen there */
-    CHECK_EQ(bind(bound, &address.any, address.length), 0);
-    CHECK_EQ(getsockname(bound, &address.any, &address.length), 0);
-    struct sy_connect connect;
-    sy_connect_init(&connect, runtime, &address);
-    run(runtime, &sy_connect_type, &connect);
-    CHECK_EQ(connect.result, -ECONNREFUSED);
-    close(bound);
-    sy_runtime_destroy(runtime);
-}
-
-static void what_cannot_be_opened_is_told(size_t variant) {
-    struct sy_runtime *runtime = start(variant);
-    struct sy_socket first, second;
-    struct sy_address address;
-    listen_at_loopback(runtime, &first, &address);
-    CHECK_EQ(sy_listen(&second, runtime, &address, 64), -EADDRINUSE);
-    sy_socket_close(&first);
-    FILE *file = tmpfile();
-    CHECK(file);
-    int error = sy_socket_from_fd(&first, runtime, fileno(file));
-    CHECK_EQ(error, reactor_of(variant)->files ? 0 : -EPERM);
-    if (!error) {
-        CHECK_EQ(sy_socket_release(&first), 0);
-    }
-    CHECK_EQ(sy_socket_from_fd(&first, runtime, 1 << 20), -EBADF);
-    fclose(file);
-    sy_runtime_destroy(runtime);
-}
-
 /* The side that closes first keeps the port in TIME_WAIT, which must not keep a server from starting again. */
 static void a_port_may_be_used_again_at_once(size_t variant) {
     struct sy_runtime *runtime = start(variant);
@@ -490,8 +456,6 @@ static const struct check_test tests[] = {
     {"sockets_are_nonblocking_and_close_on_exec", sockets_are_nonblocking_and_close_on_exec},
     {"options_of_tcp_are_set", options_of_tcp_are_set},
     {"listeners_on_one_port_share_its_connections", listeners_on_one_port_share_its_connections},
-    {"a_refused_connection_is_told", a_refused_connection_is_told},
-    {"what_cannot_be_opened_is_told", what_cannot_be_opened_is_told},
     {"a_port_may_be_used_again_at_once", a_port_may_be_used_again_at_once},
     {"a_reset_by_the_peer_is_told", a_reset_by_the_peer_is_told},
     {"accept_waits_while_descriptors_lack", accept_waits_while_descriptors_lack},

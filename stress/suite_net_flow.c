@@ -9,6 +9,8 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <sys/eventfd.h>
+#include <sys/timerfd.h>
 
 #include "stress/net_fixture.h"
 
@@ -239,6 +241,37 @@ static void pipes_tell_their_readiness(size_t variant) {
     sy_runtime_destroy(runtime);
 }
 
+/* Whatever can be polled: a counter, a timer; with waits that are given up between. */
+static void any_descriptor_tells_its_readiness(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket event, timer;
+    struct sy_ready ready;
+    int events = eventfd(0, EFD_CLOEXEC), timers = timerfd_create(CLOCK_MONOTONIC, TFD_CLOEXEC);
+    CHECK_EQ(sy_socket_from_fd(&event, runtime, events), 0);
+    CHECK_EQ(sy_socket_from_fd(&timer, runtime, timers), 0);
+    CHECK(wait_ready(runtime, &event, SY_WRITABLE) & POLLOUT);
+    for (int round = 0; round < 2; round++) {
+        sy_ready_init(&ready, &event, SY_READABLE);
+        struct timed waiting = {.type = &sy_ready_type, .operation = &ready};
+        run(runtime, &timed_type, &waiting);
+        CHECK_EQ(ready.result, -ECANCELED);
+        uint64_t count = 3;
+        CHECK_EQ(write(events, &count, sizeof count), sizeof count);
+        CHECK_EQ(wait_ready(runtime, &event, SY_READABLE) & POLLIN, POLLIN);
+        CHECK_EQ(read(events, &count, sizeof count), sizeof count);
+        CHECK_EQ(count, 3);
+    }
+    const struct itimerspec soon = {.it_value.tv_nsec = 1000000};
+    uint64_t expirations = 0;
+    CHECK_EQ(timerfd_settime(timers, 0, &soon, NULL), 0);
+    CHECK_EQ(wait_ready(runtime, &timer, SY_READABLE) & POLLIN, POLLIN);
+    CHECK_EQ(read(timers, &expirations, sizeof expirations), sizeof expirations);
+    CHECK_EQ(expirations, 1);
+    sy_socket_close(&event);
+    sy_socket_close(&timer);
+    sy_runtime_destroy(runtime);
+}
+
 /* ---- fairness ---- */
 
 /* Receives from a flooded socket until the sleep beside it, on the same worker, is over. */
@@ -356,6 +389,7 @@ static const struct check_test tests[] = {
     {"pipes_are_read_and_written", pipes_are_read_and_written},
     {"a_pipe_without_reader_is_told", a_pipe_without_reader_is_told},
     {"pipes_tell_their_readiness", pipes_tell_their_readiness},
+    {"any_descriptor_tells_its_readiness", any_descriptor_tells_its_readiness},
     {"a_flooded_socket_starves_no_timer", a_flooded_socket_starves_no_timer},
 };
 

@@ -30,7 +30,8 @@ void sy_recv_from_init(struct sy_recv_from *f, struct sy_socket *socket, void *b
 
 static void take_header(struct sy_recv_from *f) {
     if (f->result >= 0) {
-        f->from.length = f->message.msg_namelen;
+        socklen_t length = f->message.msg_namelen; /* one too much for a path as long as there is room */
+        f->from.length = length < sizeof f->from.local ? length : sizeof f->from.local;
         f->truncated = f->message.msg_flags & MSG_TRUNC;
     }
 }

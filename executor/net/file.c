@@ -20,6 +20,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <sched.h>
 #include <sys/uio.h>
 #include <unistd.h>
@@ -27,6 +28,10 @@
 #include "executor/block_on.h"
 #include "executor/net/future_type.h"
 #include "executor/runtime.h"
+
+#ifndef IOV_MAX
+#define IOV_MAX 1024 /* Linux: not told in strict modes of the C library */
+#endif
 
 /* ---- jobs ---- */
 
@@ -176,12 +181,33 @@ static void io_init_one(struct sy_file_io *io, const struct sy_file *file, enum 
     io->vector = (struct iovec){.iov_base = buffer, .iov_len = length};
 }
 
+static bool is_empty(const struct iovec *vectors, size_t count) {
+    for (size_t i = 0; i < count; i++) {
+        if (vectors[i].iov_len > 0) {
+            return false;
+        }
+    }
+    return true;
+}
+
+/* What back ends and the pool's calls would answer each in its own way. 0 or -errno. */
+static int io_check(const struct sy_file_io *io, const struct iovec *vectors) {
+    if (io->fd < 0) {
+        return -EBADF;
+    }
+    if (io->op.offset < 0 || io->op.length > IOV_MAX) {
+        return -EINVAL; /* to some back ends a negative offset means the file's own */
+    }
+    return io->op.kind == RX_READ_AT && is_empty(vectors, io->op.length) ? -EINVAL : 0; /* 0 would mean the end */
+}
+
 /* 0 if it is under way now, or -errno. */
 static int io_begin(struct sy_file_io *io) {
     struct driver *driver = &io->runtime->driver;
     const struct iovec *vectors = io->op.vectors ? io->op.vectors : &io->vector;
-    if (io->op.offset < 0 || io->op.length > INT32_MAX) {
-        return -EINVAL; /* to some back ends a negative offset means the file's own */
+    int wrong = io_check(io, vectors);
+    if (wrong) {
+        return wrong;
     }
     if (!driver->ops->files) {
         struct file_job job = {.call = io->op.kind == RX_READ_AT ? call_read : call_write,

@@ -62,7 +62,11 @@ struct sy_file_io {
     struct sy_join job;  /* elsewhere; empty unless under way */
 };
 
-/* Reads at `offset`; fewer bytes than asked for only at the end of the file, and 0 behind it. */
+/*
+ * Reads at `offset`: fewer bytes than asked for only at the end of the file, 0 behind it, and never more than Linux moves
+ * at once (2147479552). -EINVAL: a negative offset, no room at all (0 would mean the end), too many pieces; -EBADF: the
+ * file is closed, or not open for this.
+ */
 struct sy_file_read_at {
     struct sy_file_io io;
     int64_t result; /* bytes or -errno */
@@ -77,7 +81,7 @@ enum sy_poll sy_file_read_at_poll(struct sy_file_read_at *f, struct sy_context *
 void sy_file_read_at_drop(struct sy_file_read_at *f);
 extern const struct sy_future_type sy_file_read_at_type;
 
-/* Writes at `offset`; fewer bytes than asked for only when the disk is full or a limit is reached. */
+/* Writes at `offset`: fewer bytes than asked for only when the disk is full or a limit is reached. Errors as above. */
 struct sy_file_write_at {
     struct sy_file_io io;
     int64_t result; /* bytes or -errno */

@@ -41,8 +41,16 @@ static enum rx_status go_on(struct sy_io *io, struct sy_context *cx) {
     return sy_runtime_rx_ops(io->runtime)->poll(sy_runtime_rx(io->runtime), &io->op, &cx->waker);
 }
 
+/* To receive nothing would end like a stream does. */
+static bool receives_nothing(const struct rx_op *op) {
+    return (op->kind == RX_RECV || op->kind == RX_READ) && op->length == 0;
+}
+
 /* The first poll, by which the socket must still be open. */
 static enum rx_status begin(struct sy_io *io, struct sy_context *cx) {
+    if (receives_nothing(&io->op)) {
+        return refuse(&io->op, -EINVAL);
+    }
     unsigned direction = direction_of(io->op.kind);
     enum net_gate gate = net_gate_enter(io->socket, direction);
     if (gate != NET_GATE_ENTERED) {

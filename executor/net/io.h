@@ -11,7 +11,8 @@
  * An operation is the caller's memory and allocates nothing. It stays where it is from its first poll until it is ready
  * or dropped, and so do its buffer and, from its init, its socket. Once ready it may be initialised and polled anew. One
  * that succeeds takes one from the poll's budget, so a flooded socket starves nobody. Of two at once in one direction
- * the second gets -EBUSY; -ECANCELED: the socket was closed meanwhile.
+ * the second gets -EBUSY; -ECANCELED: the socket was closed meanwhile. What a descriptor cannot do at all, such as
+ * receiving on a listener, is told when the kernel is asked: a readiness back end may wait for that until it is ready.
  *
  * Drop cancels. It returns when the kernel uses the buffer no more, so the buffer may be freed after it: at once with a
  * readiness back end; a completion back end asks the kernel to cancel, which takes it some microseconds, and drop waits
@@ -41,7 +42,7 @@ void sy_io_init(struct sy_io *io, struct sy_socket *socket, enum rx_kind kind, v
 enum sy_poll sy_io_poll(struct sy_io *io, struct sy_context *cx, int64_t *result);
 void sy_io_drop(struct sy_io *io, int64_t *result);
 
-/* Receives what is there, at most `length` bytes. */
+/* Receives what is there, at most `length` bytes, which is at least 1 (-EINVAL): 0 would look like the end. */
 struct sy_recv {
     struct sy_io io;
     int64_t result; /* bytes, 0 at the end of the stream, or -errno */
@@ -52,7 +53,7 @@ enum sy_poll sy_recv_poll(struct sy_recv *f, struct sy_context *cx);
 void sy_recv_drop(struct sy_recv *f);
 extern const struct sy_future_type sy_recv_type;
 
-/* Sends once. A peer that is gone is -EPIPE or -ECONNRESET, never a signal. */
+/* Sends once; no bytes do nothing, or are an empty datagram. A peer that is gone is -EPIPE or -ECONNRESET, no signal. */
 struct sy_send {
     struct sy_io io;
     int64_t result; /* bytes, perhaps fewer than asked for, or -errno */
@@ -76,7 +77,7 @@ enum sy_poll sy_send_all_poll(struct sy_send_all *f, struct sy_context *cx);
 void sy_send_all_drop(struct sy_send_all *f);
 extern const struct sy_future_type sy_send_all_type;
 
-/* Reads what is there from a pipe, a terminal or whatever else is no socket, as read(2) does. */
+/* Reads what is there from a pipe, a terminal or whatever else is no socket, as read(2) does; `length` as above. */
 struct sy_read {
     struct sy_io io;
     int64_t result; /* bytes, 0 at the end, or -errno */

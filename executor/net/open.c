@@ -55,6 +55,9 @@ int sy_listen_with(struct sy_socket *listener, struct sy_runtime *runtime, const
                    const struct sy_bind_options *options) {
     bool reuse_port = options && options->reuse_port;
     int backlog = options && options->backlog ? options->backlog : BACKLOG_DEFAULT;
+    if (backlog < 0) {
+        return -EINVAL; /* which the kernel would take for a very large one */
+    }
     int fd = open_bound(address, SOCK_STREAM, address->any.sa_family != AF_UNIX, reuse_port);
     if (fd < 0) {
         return fd;

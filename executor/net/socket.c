@@ -49,7 +49,13 @@ int sy_socket_release(struct sy_socket *socket) {
 
 int sy_socket_local_address(const struct sy_socket *socket, struct sy_address *address) {
     *address = (struct sy_address){.length = sizeof address->local};
-    return getsockname(socket->fd, &address->any, &address->length) ? -errno : 0;
+    if (getsockname(socket->fd, &address->any, &address->length)) {
+        return -errno;
+    }
+    if (address->length > sizeof address->local) { /* a path as long as there is room, whose end does not fit */
+        address->length = sizeof address->local;
+    }
+    return 0;
 }
 
 int sy_socket_shutdown(const struct sy_socket *socket, int how) {

@@ -52,7 +52,8 @@ int sy_socket_local_address(const struct sy_socket *socket, struct sy_address *a
 /*
  * shutdown(2): how is SHUT_RD, SHUT_WR or SHUT_RDWR. At once, and while operations are in flight too: what waits to
  * receive comes to the end of the stream, what waits to send gets -EPIPE, and so does all that comes later (an accept
- * gets -EINVAL on Linux); the socket is still to be closed. SHUT_WR tells the peer that no more comes, behind all that was sent. 0 or -errno.
+ * gets -EINVAL on Linux); the socket is still to be closed. SHUT_WR tells the peer that no more comes, behind all that
+ * was sent. Not beside a close, for it uses the descriptor; nor are the functions below. 0 or -errno; -EBADF: closed.
  */
 int sy_socket_shutdown(const struct sy_socket *socket, int how);
 
@@ -62,7 +63,7 @@ void sy_socket_close(struct sy_socket *socket);
 /* ---- opening ---- */
 
 struct sy_bind_options {
-    int backlog;     /* of a listener: connections that may wait to be accepted; 0: 1024 */
+    int backlog;     /* of a listener: connections that may wait to be accepted; 0: 1024; negative: -EINVAL */
     bool reuse_port; /* SO_REUSEPORT: several sockets on one port, among which the kernel shares out what comes */
 };
 
@@ -96,12 +97,15 @@ int sy_datagram_connect(const struct sy_socket *socket, const struct sy_address 
 int sy_socket_set_no_delay(const struct sy_socket *socket, bool on);
 
 struct sy_keep_alive {
-    int idle_s;     /* without a word from the peer, until it is asked; at least 1 */
-    int interval_s; /* between two such questions; at least 1 */
-    int count;      /* unanswered ones until the connection counts as lost (-ETIMEDOUT); at least 1 */
+    int idle_s;     /* without a word from the peer, until it is asked; at least 1, on Linux at most 32767 */
+    int interval_s; /* between two such questions; likewise */
+    int count;      /* unanswered ones until the connection counts as lost (-ETIMEDOUT); at least 1, at most 127 */
 };
 
-/* SO_KEEPALIVE and its times: finds out a peer that vanished without a word. NULL: off. */
+/*
+ * SO_KEEPALIVE and its times: finds out a peer that vanished without a word. NULL: off. -EINVAL: one of the times is out
+ * of bounds; then it is not turned on.
+ */
 int sy_socket_set_keep_alive(const struct sy_socket *socket, const struct sy_keep_alive *times);
 
 #ifdef __cplusplus

@@ -19,6 +19,16 @@ static void point_at(struct sy_io *io, struct msghdr *message) {
 
 /* ---- receive ---- */
 
+/* As in io.c: to receive nothing would end like a stream does. */
+static bool has_room(const struct msghdr *message) {
+    for (size_t i = 0; i < (size_t)message->msg_iovlen; i++) {
+        if (message->msg_iov[i].iov_len > 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
 void sy_recv_vectors_init(struct sy_recv_vectors *f, struct sy_socket *socket, const struct iovec *vectors,
                           size_t count) {
     sy_io_init(&f->io, socket, RX_RECV_MSG, NULL, 0);
@@ -27,6 +37,10 @@ void sy_recv_vectors_init(struct sy_recv_vectors *f, struct sy_socket *socket, c
 }
 
 enum sy_poll sy_recv_vectors_poll(struct sy_recv_vectors *f, struct sy_context *cx) {
+    if (!f->io.in_flight && !has_room(&f->message)) {
+        f->result = -EINVAL;
+        return SY_READY;
+    }
     point_at(&f->io, &f->message);
     return sy_io_poll(&f->io, cx, &f->result);
 }

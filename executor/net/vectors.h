@@ -11,7 +11,10 @@
 extern "C" {
 #endif
 
-/* Receives what is there, filling one piece after the other. At most IOV_MAX pieces, or -EMSGSIZE. */
+/*
+ * Receives what is there, filling one piece after the other. At most IOV_MAX pieces, or -EMSGSIZE; some may be empty,
+ * but not all of them (-EINVAL): that would look like the end.
+ */
 struct sy_recv_vectors {
     struct sy_io io;
     struct msghdr message;
