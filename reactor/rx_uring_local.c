@@ -12,9 +12,10 @@
  * next receive.
  *
  * Ahead, but not without end: a source that has 8 notes waiting is not received for until they are taken, so a slow
- * reader's peer is stopped by TCP. A slot that runs out of buffers goes over to readiness: data then stays in the
- * socket and is received by the operation's own call. Why TCP alone: descriptors passed over a Unix socket, and a
- * datagram's sender, would be lost.
+ * reader's peer is stopped by TCP. Of a peer that sends much at once the kernel may have filled all buffers before it
+ * hears of that. A source for which there is no buffer is waited for by readiness. Then, and after a stop, the
+ * operation makes the call itself as long as that finds something. Why TCP alone: descriptors passed over a Unix socket,
+ * and a datagram's sender, would be lost.
  *
  * Sources live in the slots in turn, whoever registers them. What a thread that is not the home's asks of a ring goes
  * by mail (rx_slot.c). A worker that stays in one task for long leaves the sources of its slot dead meanwhile.

@@ -191,6 +191,130 @@ static void bytes_come_once(size_t variant) {
     rig_close(&rig);
 }
 
+/* ---- how far ahead ---- */
+
+/* Asks for what will come, and waits for nothing. */
+static void ask(struct rig *rig, struct rx_source *source, enum rx_kind kind) {
+    struct rx_op op;
+    char byte;
+    rig_start(rig, &op, kind, source, &byte, 1);
+    CHECK_EQ(rig_cancel(rig, &op), -ECANCELED);
+}
+
+/* Sends pieces one after the other, each of which the reactor may take before the next. */
+static void send_pieces(struct rig *rig, int peer, int pieces) {
+    for (int i = 0; i < pieces; i++) {
+        CHECK_EQ(send(peer, "x", 1, 0), 1);
+        rig_settle(rig);
+    }
+}
+
+/* Pieces that nobody receives stay in the socket after some. */
+static void it_is_not_without_end(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    struct rig_link link = rig_link(&rig, AF_INET);
+    if (reads_ahead(&rig)) {
+        ask(&rig, link.source, RX_RECV);
+        send_pieces(&rig, link.peer, 100);
+        size_t unread = rig.ops->unread(rig.rx, link.source);
+        CHECK(unread > 0 && unread < 30);
+    }
+    rig_unlink(&rig, link);
+    rig_close(&rig);
+}
+
+static void check_it_reads_ahead(struct rig *rig, struct rig_link link) {
+    char bytes[8];
+    ask(rig, link.source, RX_RECV);
+    send_pieces(rig, link.peer, 3);
+    CHECK_EQ(rig->ops->unread(rig->rx, link.source), 3);
+    CHECK_EQ(rig_do(rig, RX_RECV, link.source, bytes, sizeof bytes), 3);
+}
+
+/*
+ * Of much at once the kernel may take what it has buffers for; once that was received, it takes no more of that peer
+ * until a receive has found nothing.
+ */
+static void much_at_once_is_left_in_the_socket(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    struct rig_link link = rig_link(&rig, AF_INET);
+    if (reads_ahead(&rig)) {
+        static char bytes[64 << 10];
+        int64_t sent = 0, received = 0, more;
+        ask(&rig, link.source, RX_RECV);
+        for (int round = 0; round < 10; round++) {
+            while ((more = rig_fill(link.peer)) > 0 && sent - received < 8 << 20) {
+                sent += more;
+                rig_settle(&rig);
+            }
+            while (sent - received > 2 * (int64_t)sizeof bytes) {
+                received += rig_do(&rig, RX_RECV, link.source, bytes, sizeof bytes);
+                CHECK(round == 0 || rig.ops->unread(rig.rx, link.source) == 0);
+            }
+        }
+        while (received < sent) {
+            received += rig_do(&rig, RX_RECV, link.source, bytes, sizeof bytes);
+        }
+        check_it_reads_ahead(&rig, link);
+    }
+    rig_unlink(&rig, link);
+    rig_close(&rig);
+}
+
+/* What was used for bytes that were received serves again. */
+static void it_goes_on(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    struct rig_link link = rig_link(&rig, AF_INET);
+    for (int round = 0; reads_ahead(&rig) && round < 500; round++) {
+        check_it_reads_ahead(&rig, link);
+    }
+    rig_unlink(&rig, link);
+    rig_close(&rig);
+}
+
+/* So many connections with bytes that nobody receives that one more cannot be read ahead: it does well without. */
+static void a_starved_source_sleeps_and_recovers(size_t variant) {
+    enum { HOARDERS = 150, PIECES = 8 };
+    struct rig rig;
+    rig_init(&rig, variant);
+    if (!reads_ahead(&rig)) {
+        rig_close(&rig);
+        return;
+    }
+    struct rig_link hoarders[HOARDERS], starved = rig_link(&rig, AF_INET);
+    for (int i = 0; i < HOARDERS; i++) {
+        hoarders[i] = rig_link(&rig, AF_INET);
+        ask(&rig, hoarders[i].source, RX_RECV);
+        send_pieces(&rig, hoarders[i].peer, PIECES);
+    }
+    struct rx_op op;
+    char bytes[8];
+    ask(&rig, starved.source, RX_RECV);
+    send_pieces(&rig, starved.peer, 1);
+    CHECK_EQ(rig_do(&rig, RX_RECV, starved.source, bytes, sizeof bytes), 1);
+    rig_start(&rig, &op, RX_RECV, starved.source, bytes, sizeof bytes);
+    for (int round = 0; round < 10; round++) {
+        CHECK_EQ(rig.ops->wait(rig.rx, 0), 0);
+        CHECK_EQ(rig.ops->poll(rig.rx, &op, &rig.waker), RX_PENDING);
+    }
+    send_pieces(&rig, starved.peer, 1);
+    CHECK_EQ(rig_finish(&rig, &op), 1);
+    for (int i = 0; i < HOARDERS; i++) {
+        for (int64_t received = 0; received < PIECES;) {
+            received += rig_do(&rig, RX_RECV, hoarders[i].source, bytes, sizeof bytes);
+        }
+        rig_unlink(&rig, hoarders[i]);
+    }
+    check_it_reads_ahead(&rig, starved);
+    rig_unlink(&rig, starved);
+    rig_close(&rig);
+}
+
+/* ---- connections ---- */
+
 /* How many connections operations take, beginning with one that may find none yet. */
 static unsigned accept_all(struct rig *rig, struct rx_source *listener, size_t count) {
     for (size_t i = 0; i < count; i++) {
@@ -199,6 +323,33 @@ static unsigned accept_all(struct rig *rig, struct rx_source *listener, size_t c
         close((int)fd);
     }
     return (unsigned)count;
+}
+
+static void connections_are_not_without_end(size_t variant) {
+    enum { CLIENTS = 600, MOST = 400 };
+    struct rig rig;
+    rig_init(&rig, variant);
+    if (!reads_ahead(&rig)) {
+        rig_close(&rig);
+        return;
+    }
+    struct sockaddr_in address;
+    static int clients[CLIENTS];
+    struct rx_source *listener = rig_register(&rig, rig_tcp_listen(16, &address));
+    ask(&rig, listener, RX_ACCEPT);
+    for (int i = 0; i < CLIENTS; i++) {
+        clients[i] = rig_tcp_socket();
+        CHECK(connect(clients[i], (struct sockaddr *)&address, sizeof address) == 0 || errno == EINPROGRESS);
+        rig_settle(&rig);
+    }
+    size_t unread = rig.ops->unread(rig.rx, listener);
+    CHECK(unread > 16 && unread <= MOST);
+    accept_all(&rig, listener, unread);
+    for (int i = 0; i < CLIENTS; i++) {
+        close(clients[i]);
+    }
+    rig_deregister_and_close(&rig, listener);
+    rig_close(&rig);
 }
 
 static void connections_come_once(size_t variant) {
@@ -240,7 +391,12 @@ int main(int argc, char **argv) {
     static const struct check_test tests[] = {
         {"what_comes_meanwhile_is_told", what_comes_meanwhile_is_told},
         {"bytes_come_once", bytes_come_once},
+        {"it_is_not_without_end", it_is_not_without_end},
+        {"much_at_once_is_left_in_the_socket", much_at_once_is_left_in_the_socket},
+        {"it_goes_on", it_goes_on},
+        {"a_starved_source_sleeps_and_recovers", a_starved_source_sleeps_and_recovers},
         {"connections_come_once", connections_come_once},
+        {"connections_are_not_without_end", connections_are_not_without_end},
     };
     return rx_run_suite("suite_rx_ahead", tests, sizeof tests / sizeof tests[0], argc, argv);
 }
