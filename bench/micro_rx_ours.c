@@ -6,6 +6,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "bench/micro_list.h"
 #include "bench/micro_rx.h"
@@ -194,6 +195,18 @@ static bool watch(struct rx_loop *loop, size_t index) {
     return true;
 }
 
+/* By the main thread only; until the next call. There is no reactor in another's place. */
+static const char *refusal(const struct rx_ops *ops, int error) {
+    static char text[512];
+    char why[256];
+    if (error != -ENOTSUP) {
+        return strcpy(text, "the reactor cannot be made: too few descriptors, or no memory");
+    }
+    rx_explain_refusal(ops, why, sizeof why);
+    snprintf(text, sizeof text, "the reactor does not work on this machine: %s", why);
+    return text;
+}
+
 static struct rx_loop *ours_open(const struct rx_engine *engine, struct rx_rig *rig) {
     struct sy_config defaults;
     sy_config_init(&defaults);
@@ -206,8 +219,9 @@ static struct rx_loop *ours_open(const struct rx_engine *engine, struct rx_rig *
     loop->ops = engine->subject;
     loop->rig = rig;
     loop->ready_end = &loop->ready;
-    if (loop->ops->create(&loop->rx, &config) != 0) {
-        rig->failure = "this kernel or container refuses the reactor";
+    int error = loop->ops->create(&loop->rx, &config);
+    if (error) {
+        rig->failure = refusal(loop->ops, error);
         free(loop);
         return NULL;
     }

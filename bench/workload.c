@@ -17,7 +17,7 @@ static bool run_workload(const struct workload_options *options) {
     struct workload_measured measured;
     int error = sy_runtime_create(&run.runtime, &options->config);
     if (error) {
-        char why[512];
+        char why[1024];
         sy_config_explain(&options->config, error, why, sizeof why);
         fprintf(stderr, "workload: the runtime cannot start: %s\n", why);
         exit(error == -ENOTSUP ? EXIT_NOT_HERE : EXIT_CHECK_FAILED);

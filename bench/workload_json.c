@@ -34,6 +34,11 @@ void workload_print_list(void) {
 }
 
 static void print_part_json(enum sy_part_kind kind, const struct sy_part *part) {
+    bool works = works_here(kind, part);
+    char missing[256] = "";
+    if (!works) {
+        sy_part_explain(kind, part->name, missing, sizeof missing);
+    }
     putchar('{');
     json_print_field(stdout, "name", part->name);
     json_print_field(stdout, "summary", part->summary);
@@ -43,9 +48,10 @@ static void print_part_json(enum sy_part_kind kind, const struct sy_part *part) 
     json_print_field(stdout, "reclamation", part->reclamation);
     json_print_field(stdout, "cost", part->cost);
     json_print_field(stdout, "caveat", part->caveat);
+    json_print_field(stdout, "missing", missing);
     printf("\"bounded\":%s,\"withholds\":%s,\"reclaims\":%s,\"allocates\":%s,\"aborts\":%s,\"works_here\":%s}",
            json_bool(part->bounded), json_bool(part->withholds), json_bool(part->reclaims), json_bool(part->allocates),
-           json_bool(part->aborts), json_bool(works_here(kind, part)));
+           json_bool(part->aborts), json_bool(works));
 }
 
 static const char *workload_measures(const struct workload *workload) {

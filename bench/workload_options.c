@@ -237,6 +237,7 @@ void workload_print_help(void) {
     fputs("\n"
           "  --list [--json]    the workloads and the parts\n"
           "  --help             this text\n\n"
-          "Exit status: 0 ok, 1 a check failed, 2 wrong usage.\n",
+          "A part that does not work here is never replaced by another.\n"
+          "Exit status: 0 ok, 1 a check failed, 2 wrong usage, 77 a part does not work here.\n",
           stdout);
 }

@@ -118,17 +118,25 @@ static int check_segment(size_t segment, char *message, size_t size) {
     return 0;
 }
 
+static int check_parts(const struct sy_config *c, char *message, size_t size) {
+    int error = check_part(SY_GLOBAL_QUEUE, part_word(SY_GLOBAL_QUEUE), c->global_queue, message, size);
+    if (!error) {
+        error = check_part(SY_LOCAL_DEQUE, part_word(SY_LOCAL_DEQUE), c->local_deque, message, size);
+    }
+    if (!error) {
+        error = check_part(SY_REACTOR, part_word(SY_REACTOR), c->reactor, message, size);
+    }
+    if (!error) {
+        error = check_part(SY_REACTOR, "reactor to fall back on", c->reactor_fallback, message, size);
+    }
+    if (!error) {
+        error = check_part(SY_TIMERS, part_word(SY_TIMERS), c->timers, message, size);
+    }
+    return error;
+}
+
 int sy_config_check(const struct sy_config *c, char *message, size_t size) {
-    int error = check_part(SY_GLOBAL_QUEUE, "global queue", c->global_queue, message, size);
-    if (!error) {
-        error = check_part(SY_LOCAL_DEQUE, "local deque", c->local_deque, message, size);
-    }
-    if (!error) {
-        error = check_part(SY_REACTOR, "reactor", c->reactor, message, size);
-    }
-    if (!error) {
-        error = check_part(SY_TIMERS, "store of timers", c->timers, message, size);
-    }
+    int error = check_parts(c, message, size);
     if (!error) {
         error = check_capacity("global_capacity", c->global_capacity, message, size);
     }
@@ -149,17 +157,30 @@ int sy_config_check(const struct sy_config *c, char *message, size_t size) {
 
 /* ---- why a runtime could not be created ---- */
 
+static void explain_part(enum sy_part_kind kind, const char *name, const char *fallback, char *message, size_t size) {
+    char why[256], why_fallback[256], others[512];
+    sy_part_explain(kind, name, why, sizeof why);
+    part_names_here(kind, others, sizeof others);
+    if (fallback) {
+        sy_part_explain(kind, fallback, why_fallback, sizeof why_fallback);
+        bad(message, size, "the %s %s does not work on this machine: %s; nor does its fallback %s: %s; these do: %s",
+            part_word(kind), name, why, fallback, why_fallback, others);
+    } else {
+        bad(message, size, "the %s %s does not work on this machine: %s; these do: %s", part_word(kind), name, why,
+            others);
+    }
+}
+
 static void explain_unsupported(const struct sy_config *c, char *message, size_t size) {
     const struct {
         enum sy_part_kind kind;
-        const char *what, *name;
-    } parts[] = {{SY_GLOBAL_QUEUE, "global queue", c->global_queue},
-                 {SY_LOCAL_DEQUE, "local deque", c->local_deque},
-                 {SY_REACTOR, "reactor", c->reactor}};
+        const char *name, *fallback;
+    } parts[] = {{SY_GLOBAL_QUEUE, c->global_queue, NULL},
+                 {SY_LOCAL_DEQUE, c->local_deque, NULL},
+                 {SY_REACTOR, c->reactor, c->reactor_fallback}};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
         if (parts[i].name && sy_part_probe(parts[i].kind, parts[i].name) == -ENOTSUP) {
-            bad(message, size, "the %s %s does not work on this machine; ./stealyard list shows which do, and why",
-                parts[i].what, parts[i].name);
+            explain_part(parts[i].kind, parts[i].name, parts[i].fallback, message, size);
             return;
         }
     }

@@ -42,6 +42,12 @@ struct sy_config {
     const char *local_deque;
     const char *reactor;
     const char *timers;
+    /*
+     * The reactor that runs where `reactor` does not work: not built, or refused by the kernel, a sysctl or a sandbox, as
+     * io_uring is in many containers. A line on stderr says so, and sy_runtime_config which one runs. NULL: none, the
+     * runtime is not created (-ENOTSUP). There is no fallback that is not named: whoever measures names none.
+     */
+    const char *reactor_fallback;
     bool dynamic_dispatch; /* call the parts through their tables at run time: what static dispatch saves */
 
     unsigned workers;          /* threads that run tasks; 0: one for each online processor */
@@ -103,7 +109,7 @@ void sy_runtime_destroy(struct sy_runtime *runtime);
 /* How many workers it has. */
 unsigned sy_runtime_workers(const struct sy_runtime *runtime);
 
-/* The configuration as it runs, with the defaults and names filled in. */
+/* The configuration as it runs, with the defaults and names filled in; `reactor` is the fallback if that one runs. */
 const struct sy_config *sy_runtime_config(const struct sy_runtime *runtime);
 
 /* The index of the worker that calls, or -1 on a thread that is no worker of `runtime`. */
@@ -171,6 +177,9 @@ bool sy_part_at(enum sy_part_kind kind, unsigned index, struct sy_part *part);
 
 /* Makes one and takes it away again: 0, -ENOTSUP (not on this machine), -EINVAL (no such part), or another -errno. */
 int sy_part_probe(enum sy_part_kind kind, const char *name);
+
+/* Why sy_part_probe says -ENOTSUP of a part, and what would be right, in half a line; cut to `size` bytes. */
+void sy_part_explain(enum sy_part_kind kind, const char *name, char *message, size_t size);
 
 #ifdef __cplusplus
 }

@@ -132,14 +132,24 @@ bool sy_part_at(enum sy_part_kind kind, unsigned index, struct sy_part *part) {
     return false;
 }
 
-void part_names(enum sy_part_kind kind, char *out, size_t size) {
+static void list_names(enum sy_part_kind kind, bool here, char *out, size_t size) {
     struct sy_part part;
     size_t used = 0;
     out[0] = '\0';
     for (unsigned i = 0; sy_part_at(kind, i, &part) && used < size; i++) {
-        int n = snprintf(out + used, size - used, "%s%s", i ? ", " : "", part.name);
-        used += n > 0 ? (size_t)n : 0;
+        if (!here || sy_part_probe(kind, part.name) == 0) {
+            int n = snprintf(out + used, size - used, "%s%s", used ? ", " : "", part.name);
+            used += n > 0 ? (size_t)n : 0;
+        }
     }
+}
+
+void part_names(enum sy_part_kind kind, char *out, size_t size) {
+    list_names(kind, false, out, size);
+}
+
+void part_names_here(enum sy_part_kind kind, char *out, size_t size) {
+    list_names(kind, true, out, size);
 }
 
 /* ---- whether it works here ---- */
@@ -204,4 +214,33 @@ int sy_part_probe(enum sy_part_kind kind, const char *name) {
         return probe_timers(name);
     }
     return -EINVAL;
+}
+
+/* ---- and if not, why ---- */
+
+const char *part_word(enum sy_part_kind kind) {
+    static const char *const words[] = {[SY_GLOBAL_QUEUE] = "global queue",
+                                        [SY_LOCAL_DEQUE] = "local deque",
+                                        [SY_REACTOR] = "reactor",
+                                        [SY_TIMERS] = "store of timers"};
+    return words[kind];
+}
+
+static const char *caveat_of(enum sy_part_kind kind, const char *name) {
+    struct sy_part part;
+    for (unsigned i = 0; sy_part_at(kind, i, &part); i++) {
+        if (strcmp(part.name, name) == 0) {
+            return part.caveat;
+        }
+    }
+    return "there is no such part";
+}
+
+void sy_part_explain(enum sy_part_kind kind, const char *name, char *message, size_t size) {
+    const struct rx_ops *reactor = kind == SY_REACTOR ? rx_find(name) : NULL;
+    if (reactor) {
+        rx_explain_refusal(reactor, message, size);
+    } else {
+        snprintf(message, size, "%s", caveat_of(kind, name));
+    }
 }

@@ -32,7 +32,13 @@ const struct tm_ops *part_timers(const char *name);
 
 const struct combo *combo_find(const struct gq_ops *global_queue, const struct dq_ops *local_deque, bool dynamic);
 
+/* "reactor" and the like, for messages. */
+const char *part_word(enum sy_part_kind kind);
+
 /* The names of a kind, separated by ", ", for messages; cut to `size` bytes. */
 void part_names(enum sy_part_kind kind, char *out, size_t size);
+
+/* The same of those that work on this machine. */
+void part_names_here(enum sy_part_kind kind, char *out, size_t size);
 
 #endif

@@ -212,6 +212,10 @@ static void copy_config(struct sy_runtime *runtime, const struct sy_config *from
              from->local_deque ? from->local_deque : defaults.local_deque);
     snprintf(runtime->names[2], sizeof runtime->names[2], "%s", from->reactor ? from->reactor : defaults.reactor);
     snprintf(runtime->names[3], sizeof runtime->names[3], "%s", from->timers ? from->timers : defaults.timers);
+    if (from->reactor_fallback) {
+        snprintf(runtime->names[4], sizeof runtime->names[4], "%s", from->reactor_fallback);
+        config->reactor_fallback = runtime->names[4];
+    }
     snprintf(runtime->thread_name, sizeof runtime->thread_name, "%s", from->thread_name ? from->thread_name : "sy");
     config->global_queue = runtime->names[0];
     config->local_deque = runtime->names[1];
@@ -310,13 +314,31 @@ static void free_runtime(struct sy_runtime *runtime) {
     free(runtime);
 }
 
+/* The driver with the reactor that was asked for or, where that does not work and one is named, with its fallback. */
+static int create_driver(struct sy_runtime *runtime) {
+    struct sy_config *config = &runtime->config;
+    struct rx_config reactor = {
+        .batch = config->reactor_batch, .slots = config->workers, .speculative = config->speculative_io};
+    int error = driver_create(&runtime->driver, config->reactor, &reactor, config->timers);
+    if (error != -ENOTSUP || !config->reactor_fallback) {
+        return error;
+    }
+    error = driver_create(&runtime->driver, config->reactor_fallback, &reactor, config->timers);
+    if (!error) {
+        char why[256];
+        sy_part_explain(SY_REACTOR, config->reactor, why, sizeof why);
+        fprintf(stderr, "stealyard: the reactor %s does not work on this machine: %s; its fallback %s runs\n",
+                config->reactor, why, config->reactor_fallback);
+        config->reactor = config->reactor_fallback;
+    }
+    return error;
+}
+
 static int create_parts(struct sy_runtime *runtime) {
     const struct sy_config *config = &runtime->config;
     runtime->gq_ops = part_global_queue(config->global_queue);
     runtime->dq_ops = part_local_deque(config->local_deque);
     runtime->combo = combo_find(runtime->gq_ops, runtime->dq_ops, config->dynamic_dispatch);
-    struct rx_config reactor = {
-        .batch = config->reactor_batch, .slots = config->workers, .speculative = config->speculative_io};
     int error = idle_create(&runtime->idle, config->workers, config->searching_max);
     if (!error) {
         error = owned_create(&runtime->owned);
@@ -331,7 +353,7 @@ static int create_parts(struct sy_runtime *runtime) {
         error = create_workers(runtime);
     }
     if (!error) {
-        error = driver_create(&runtime->driver, config->reactor, &reactor, config->timers);
+        error = create_driver(runtime);
     }
     return error;
 }

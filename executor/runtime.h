@@ -107,7 +107,7 @@ struct sy_runtime {
     struct gq *overflow; /* a gq_mutex beside a global queue that may refuse a push; NULL otherwise */
     struct worker *workers;
     struct sy_config config;
-    char names[4][32]; /* of the parts, as config has them */
+    char names[5][32]; /* of the parts, as config has them */
     char thread_name[16];
     struct reclaim *reclaim;
     struct au32 closed; /* set once: no spawn is taken any more, workers leave */

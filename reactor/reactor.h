@@ -119,6 +119,7 @@ struct rx_ops {
     const char *cost;    /* system calls for a receive that waits, a send, and a wait; memory per source, by kind */
     const char *caveat;  /* known limits of it or of what it builds on; NULL: none */
     const char *missing; /* not built: what lacks, and how to get it; create says -ENOTSUP. NULL: built */
+    const char *io_uring; /* the first Linux whose io_uring has what it needs: "5.19"; NULL: it uses none */
     bool completion;     /* a completion back end; otherwise readiness */
     bool stealable;      /* any worker may wait */
     bool files;          /* takes regular files, each any number of times, and READ_AT and WRITE_AT */
@@ -163,6 +164,9 @@ struct rx_ops {
 
 /* The descriptor that a source was registered with. */
 int rx_source_fd(const struct rx_source *source);
+
+/* In half a line why ops->create says -ENOTSUP here, and what would be right; cut to `size` bytes. */
+void rx_explain_refusal(const struct rx_ops *ops, char *out, size_t size);
 
 /* The back ends that were built (rx_list.h), and the one called `name`, or NULL. */
 extern const struct rx_ops *const rx_all[];

@@ -365,6 +365,7 @@ const struct rx_ops rx_uring_ops = {
         "Linux 5.19 or later, and not where a container or a sysctl forbids io_uring; the kernel finishes a request in "
         "the thread that handed it over, and interrupts it for that: that thread's own blocking calls with a time "
         "limit may fail with EINTR; what a thread handed over that has exited is answered some 10 ms late",
+    .io_uring = "5.19",
     .completion = true,
     .stealable = true,
     .files = true,

@@ -336,6 +336,7 @@ const struct rx_ops rx_uring_local_ops = {
     .cost = "receive that waits 0 calls, send 1, accept 0; wait 1 for a batch; 4 MiB of buffers a worker as used",
     .caveat = "TCP data may wait in the reactor's buffers: such a socket cannot be released to the caller with data "
               "in them; a worker in a long poll leaves the sockets of its own ring waiting",
+    .io_uring = "6.1",
     .completion = true,
     .stealable = false,
     .files = false,

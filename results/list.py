@@ -9,7 +9,7 @@ import inventory
 import view
 from common import RESULTS, run_program, to_json
 
-NOT_CLAIMS = {"name", "summary", "source", "measured", "cost", "caveat", "works_here"}
+NOT_CLAIMS = {"name", "summary", "source", "measured", "cost", "caveat", "missing", "works_here"}
 # What is asked of the other kinds only, and so is false here without meaning anything.
 NOT_ASKED = {"queues": {"withholds"}, "deques": {"reclaims", "allocates", "aborts"},
              "reactors": {"bounded", "withholds", "reclaims", "allocates", "aborts"},
@@ -90,8 +90,8 @@ def print_text(found):
             print_hanging("  ", f"{entry['name']}: {entry['summary']}{here}")
             print_hanging("      source    ", entry["source"])
             print_hanging("      claims    ", claims_text(kind, entry))
-            for field in ("cost", "caveat"):
-                if entry[field]:
+            for field in ("missing", "cost", "caveat"):
+                if entry.get(field):
                     print_hanging(f"      {field:9} ", entry[field])
             print_hanging("      measured  ", measured_text(entry))
     print("workloads:")

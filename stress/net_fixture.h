@@ -45,7 +45,9 @@ static inline bool variant_runs(size_t variant) {
         return true;
     }
     CHECK_EQ(error, -ENOTSUP);
-    check_skip("%s: %s", ops->name, ops->missing ? ops->missing : "this kernel or container refuses it");
+    char why[256];
+    sy_part_explain(SY_REACTOR, ops->name, why, sizeof why);
+    check_skip("%s: %s", ops->name, why);
     return false;
 }
 

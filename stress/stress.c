@@ -43,7 +43,8 @@ static void print_help(FILE *out) {
             "  --list           the combinations\n"
             "  --help           this text\n"
             "A combination in which something was never exercised is \"not tested\".\n"
-            "Exit status: 0 all passed, 1 a check failed or a combination was not tested, 2 wrong usage.\n",
+            "Exit status: 0 all passed, 1 a check failed or a combination was not tested, 2 wrong usage, 77 a part does\n"
+            "not work on this machine.\n",
             (unsigned)(SECONDS_DEFAULT * COMBINATIONS_A_SECOND));
 }
 
@@ -76,7 +77,11 @@ static const char *part_name(const char *flag, enum sy_part_kind kind, const cha
     for (unsigned i = 0; sy_part_at(kind, i, &part); i++) {
         if (name && strcmp(name, part.name) == 0) {
             if (sy_part_probe(kind, name) == -ENOTSUP) {
-                wrong_usage("%s: %s does not work on this machine: %s", flag, name, part.caveat);
+                char why[256];
+                sy_part_explain(kind, name, why, sizeof why);
+                fprintf(stderr, "stress: %s: %s does not work on this machine: %s; --list shows what does\n", flag,
+                        name, why);
+                exit(77);
             }
             return name;
         }

@@ -28,7 +28,9 @@ static bool rx_variant_runs(size_t variant) {
         return true;
     }
     CHECK_EQ(error, -ENOTSUP);
-    check_skip("%s: %s", ops->name, ops->missing ? ops->missing : "this kernel or container refuses it");
+    char why[256];
+    rx_explain_refusal(ops, why, sizeof why);
+    check_skip("%s: %s", ops->name, why);
     return false;
 }
 

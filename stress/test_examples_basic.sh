@@ -44,7 +44,7 @@ done
 for name in "${programs[@]}"; do
     program=$examples/$name
     expect 0 stdout "^usage: $name " "$program" --help
-    expect 2 stderr "^$name: unknown option \"--wrokers\"; there are: .*--workers, --queue, --deque, --reactor, --timers, --help" \
+    expect 2 stderr "^$name: unknown option \"--wrokers\"; there are: .*--workers, --queue, --deque, --reactor, --reactor-fallback, --timers, --help" \
         "$program" --wrokers 2
     expect 2 stderr "^$name: --workers wants a number from 1 to 1024, not \"0\"" "$program" --workers 0
     expect 2 stderr "^$name: --workers wants a number .*\"two\"" "$program" --workers=two
@@ -52,6 +52,7 @@ for name in "${programs[@]}"; do
     expect 2 stderr "^$name: .*\"gq_no\".*gq_mutex" "$program" --queue gq_no
     expect 2 stderr "^$name: .*\"dq_no\".*dq_chase_lev" "$program" --deque dq_no
     expect 2 stderr "^$name: .*\"rx_no\".*rx_epoll" "$program" --reactor rx_no
+    expect 2 stderr "^$name: .*fall back on .*\"rx_no\".*rx_epoll" "$program" --reactor-fallback rx_no
     [[ $name == fetch ]] || expect 2 stderr "^$name: takes no operand, not \"extra\"" "$program" extra
 done
 

@@ -10,7 +10,7 @@
 /* What every program has; filled where the values go. */
 struct common {
     uint64_t workers;
-    struct option_row rows[5];
+    struct option_row rows[6];
 };
 
 static const size_t common_count = sizeof((struct common *)NULL)->rows / sizeof(struct option_row);
@@ -27,6 +27,10 @@ static void common_init(struct common *common, struct sy_config *config) {
         {.name = "--queue", .argument = "NAME", .help = "the global queue", .text = &config->global_queue},
         {.name = "--deque", .argument = "NAME", .help = "the workers' local deque", .text = &config->local_deque},
         {.name = "--reactor", .argument = "NAME", .help = "the reactor", .text = &config->reactor},
+        {.name = "--reactor-fallback",
+         .argument = "NAME",
+         .help = "the reactor where that one does not work (default: none, an error)",
+         .text = &config->reactor_fallback},
         {.name = "--timers", .argument = "NAME", .help = "the store of deadlines", .text = &config->timers},
     };
     memcpy(common->rows, rows, sizeof rows);
@@ -44,9 +48,9 @@ static void print_help(const struct program *program, const struct common *commo
     printf("usage: %s [OPTION…]%s\n%s\n\n", program->name, program->operands, program->summary);
     for (size_t i = 0; i < row_count(program); i++) {
         const struct option_row *row = row_at(program, common, i);
-        printf("  %s %-*s  %s\n", row->name, (int)(18 - strlen(row->name)), row->argument, row->help);
+        printf("  %s %-*s  %s\n", row->name, (int)(23 - strlen(row->name)), row->argument, row->help);
     }
-    printf("  %-19s  %s\n\nexit status: 0 done, 1 something failed, 2 wrong usage\n", "--help", "this text");
+    printf("  %-24s  %s\n\nexit status: 0 done, 1 something failed, 2 wrong usage\n", "--help", "this text");
 }
 
 void program_wrong_usage(const struct program *program, const char *format, ...) {
@@ -136,7 +140,10 @@ struct sy_runtime *options_start(const struct program *program, const struct sy_
     struct sy_runtime *runtime;
     int error = sy_runtime_create(&runtime, config);
     if (error) {
-        program_fail(program, "cannot start the runtime", error);
+        char why[1024];
+        sy_config_explain(config, error, why, sizeof why);
+        fprintf(stderr, "%s: cannot start the runtime: %s\n", program->name, why);
+        exit(1);
     }
     return runtime;
 }

@@ -1,6 +1,6 @@
 /*
- * The command line of the examples: every program understands --workers, --queue, --deque, --reactor, --timers and
- * --help, and lists the right ones when it is given a wrong one.
+ * The command line of the examples: every program understands --workers, --queue, --deque, --reactor,
+ * --reactor-fallback, --timers and --help, and lists the right ones when it is given a wrong one.
  */
 #ifndef STEALYARD_EXAMPLES_OPTIONS_H
 #define STEALYARD_EXAMPLES_OPTIONS_H
