@@ -348,6 +348,7 @@ const struct rx_ops rx_uring_poll_ops = {
         "Linux 5.19 or later, and not where a container or a sysctl forbids io_uring; the kernel tells an event in "
         "the thread that handed the request over, and interrupts it for that; a file that is closed ends when "
         "that thread has run",
+    .io_uring = "5.19",
     .completion = false,
     .stealable = true,
     .files = false,
