@@ -29,7 +29,7 @@ python-matplotlib python-jinja python-jsonschema|scipy python-matplotlib|statist
     "optional|nginx|nginx-light|nginx|nginx|nginx|the peer nginx, the test of fetch against a real server"
     "optional|wrk|wrk|wrk|wrk|wrk|HTTP load: its workload and its tests"
     "optional|curl|curl|curl|curl|curl|the tests of httpd"
-    "optional|valgrind|valgrind|valgrind|valgrind|-|instruction counts"
+    "optional|valgrind|valgrind|valgrind|valgrind|-|instruction counts, the test of echo under it"
     "optional|strace|strace|strace|strace|-|counts of system calls"
     "optional|ps|procps|procps-ng|procps-ng|-|tests that look at processes"
     "optional|cargo|-|-|-|-|the Rust peers (a current Rust from https://rustup.rs)"
