@@ -10,6 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/un.h>
 
 #include "bench/echo_load.h"
 
@@ -51,14 +52,15 @@ __attribute__((noreturn, format(printf, 2, 3))) static void end(int status, cons
 /* ---- the command line ---- */
 
 static void print_help(void) {
-    puts("usage: echo_load --port P --connections K [flag]...\n"
+    puts("usage: echo_load --port P|--unix PATH --connections K [flag]...\n"
          "Loads an echo server: each connection sends 64 random bytes, waits until they came back, and again. Prints "
          "one\n"
          "JSON object.\n");
     for (int i = 0; i < FLAGS; i++) {
         printf("  %s %-*s %s\n", flags[i].name, (int)(17 - strlen(flags[i].name)), flags[i].argument, flags[i].help);
     }
-    puts("  --seconds S        how long to measure, after a warm-up of a tenth of it (default 1)\n"
+    puts("  --unix PATH        the server's, a Unix socket\n"
+         "  --seconds S        how long to measure, after a warm-up of a tenth of it (default 1)\n"
          "  --help             this text\n\n"
          "Exit status: 0 ok, 1 the server failed or answered wrongly, 2 wrong usage, 77 too few descriptors here.");
 }
@@ -82,9 +84,21 @@ static void set_number(const struct flag *flag, const char *text) {
     }
 }
 
+static void set_path(const char *text) {
+    size_t most = sizeof((struct sockaddr_un *)NULL)->sun_path - 1;
+    if (text[0] == '\0' || strlen(text) > most) {
+        end(EXIT_USAGE, "--unix wants a path of 1 to %zu bytes, not \"%s\"", most, text);
+    }
+    options.path = text;
+}
+
 static void set(const char *name, const char *text) {
     if (strcmp(name, "--seconds") == 0) {
         set_seconds(text);
+        return;
+    }
+    if (strcmp(name, "--unix") == 0) {
+        set_path(text);
         return;
     }
     for (int i = 0; i < FLAGS; i++) {
@@ -93,7 +107,8 @@ static void set(const char *name, const char *text) {
             return;
         }
     }
-    end(EXIT_USAGE, "unknown flag \"%s\"; there are: --port, --connections, --seconds, --seed, --rate, --help", name);
+    end(EXIT_USAGE, "unknown flag \"%s\"; there are: --port, --connections, --unix, --seconds, --seed, --rate, --help",
+        name);
 }
 
 static void parse(int argc, char **argv) {
@@ -104,8 +119,11 @@ static void parse(int argc, char **argv) {
         }
         set(argv[i], i + 1 < argc ? argv[i + 1] : "");
     }
-    if (port == 0 || connections == 0) {
-        end(EXIT_USAGE, "%s is missing; see echo_load --help", port == 0 ? "--port" : "--connections");
+    if ((port == 0 && !options.path) || connections == 0) {
+        end(EXIT_USAGE, "%s is missing; see echo_load --help", connections == 0 ? "--connections" : "--port");
+    }
+    if (port != 0 && options.path) {
+        end(EXIT_USAGE, "--port and --unix are two places; give one of them");
     }
     options.port = (uint16_t)port;
     options.connections = (uint32_t)connections;

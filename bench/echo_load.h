@@ -15,7 +15,8 @@
 #include "bench/latency.h"
 
 struct echo_load_options {
-    uint16_t port; /* on 127.0.0.1 */
+    uint16_t port;    /* on 127.0.0.1, */
+    const char *path; /* or a Unix socket's, if it is not NULL */
     uint32_t connections;
     uint64_t window_ns; /* what is measured, after a warm-up of a tenth of it */
     uint64_t seed;      /* of the messages */

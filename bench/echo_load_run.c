@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
+#include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -207,25 +208,40 @@ static void handle_event(struct load *l, struct connection *c) {
 
 /* ---- connecting ---- */
 
-static int connect_one(const struct echo_load_options *options, uint32_t index) {
-    struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(options->port)};
+/* The address that the kernel may choose a port for, so that thousands of connections have enough of them. */
+static int bind_source(int fd, uint32_t index) {
     struct sockaddr_in source = {.sin_family = AF_INET};
-    struct timeval limit = {.tv_sec = CONNECT_S};
     int one = 1;
-    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     source.sin_addr.s_addr = htonl(INADDR_LOOPBACK + index / PER_SOURCE_ADDRESS);
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
+    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+    return bind(fd, (struct sockaddr *)&source, sizeof source);
+}
+
+static int connect_tcp(int fd, uint16_t port, uint32_t index) {
+    struct sockaddr_in server = {.sin_family = AF_INET, .sin_port = htons(port)};
+    server.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    return bind_source(fd, index) == 0 ? connect(fd, (struct sockaddr *)&server, sizeof server) : -1;
+}
+
+/* The path fits: who takes the options has looked. */
+static int connect_unix(int fd, const char *path) {
+    struct sockaddr_un server = {.sun_family = AF_UNIX};
+    strncpy(server.sun_path, path, sizeof server.sun_path - 1);
+    return connect(fd, (struct sockaddr *)&server, sizeof server);
+}
+
+static int connect_one(const struct echo_load_options *options, uint32_t index) {
+    struct timeval limit = {.tv_sec = CONNECT_S};
+    int fd = socket(options->path ? AF_UNIX : AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     if (fd < 0) {
         return -errno;
     }
-    setsockopt(fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &one, sizeof one);
-    setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
     setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit); /* of connect; no longer once it is non-blocking */
-    if (bind(fd, (struct sockaddr *)&source, sizeof source) == 0 &&
-        connect(fd, (struct sockaddr *)&server, sizeof server) == 0) {
+    if ((options->path ? connect_unix(fd, options->path) : connect_tcp(fd, options->port, index)) == 0) {
         return fd;
     }
-    int error = errno == EINPROGRESS ? -ETIMEDOUT : -errno;
+    int error = errno == EINPROGRESS || errno == EAGAIN ? -ETIMEDOUT : -errno;
     close(fd);
     return error;
 }

@@ -1,7 +1,8 @@
 """Other runtimes that run the same workloads: built where their tool chain is present, named as skipped elsewhere.
 
 A peer is a program that answers --list --json with {"peer": its name and version, "workloads": [{"name": …}…],
-"serves": ["echo", "http"]}; the last where it can be a server (--serve). See bench/WORKLOADS.md.
+"serves": ["echo", "http"], "transports": ["tcp", "unix"]}; the last two where it can be a server (--serve). See
+bench/WORKLOADS.md.
 """
 import json
 import os
@@ -30,6 +31,7 @@ class Peer:
     version: str | None = None
     workloads: list = field(default_factory=list)
     serves: list = field(default_factory=list)
+    transports: list = field(default_factory=lambda: ["tcp"])
 
 
 def need_source(path):
@@ -111,7 +113,8 @@ def ask(name, binary):
             raise Skipped((listed.stderr.strip().splitlines() or ["it cannot run here"])[-1])
         found = json.loads(listed.stdout)
         workloads = [workload["name"] for workload in found["workloads"]]
-        return Peer(name, str(binary), found.get("peer"), workloads, list(found.get("serves", [])))
+        return Peer(name, str(binary), found.get("peer"), workloads, list(found.get("serves", [])),
+                    list(found.get("transports", ["tcp"])))
     except (OSError, subprocess.SubprocessError, ValueError, KeyError, TypeError) as problem:
         raise Skipped(f"its list of workloads cannot be read: {problem!r}") from None
 

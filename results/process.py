@@ -28,6 +28,7 @@ class Job:
     load: list | None = None
     connections: int | None = None
     case: str | None = None
+    seconds: float | None = None  # how long a server is loaded; None: as the budget has it
 
     def shown(self):
         return without_local_paths(" ".join(map(str, [*self.command, *([self.case] if self.case else [])])))

@@ -21,8 +21,8 @@ CHECKS = {"echo": "each byte came back, no connection lost, clean end",
           "http": "no socket error, every response 2xx or 3xx, clean end"}
 
 
-def read_port(process):
-    """The port that a server announces on its first line."""
+def read_place(process):
+    """Where a server listens, as it announces on its first line: 127.0.0.1:PORT or unix:PATH."""
     deadline, line = time.monotonic() + START_S, b""
     while b"\n" not in line:
         ready, _, _ = select.select([process.stdout], [], [], max(0, deadline - time.monotonic()))
@@ -30,10 +30,10 @@ def read_port(process):
         if not part:
             raise SampleFailure("the server ended before it listened" if ready else "the server did not listen in time")
         line += part
-    found = re.search(rb"listening on 127\.0\.0\.1:(\d+)", line)
+    found = re.search(rb"listening on (127\.0\.0\.1:\d+|unix:[^\n]+)", line)
     if not found:
         raise SampleFailure(f"the server said {line!r} instead of where it listens")
-    return int(found.group(1))
+    return os.fsdecode(found.group(1))
 
 
 def processes_of(session):
@@ -82,10 +82,10 @@ def parse_wrk(text):
             "socket_errors": socket_errors, "non_2xx": int(bad.group(1)) if bad else 0}
 
 
-def load_http(job, port, record):
-    seconds = plan.http_s(job.connections)
+def load_http(job, place, record):
+    seconds = job.seconds or plan.http_s(job.connections)
     code, out, err = run([*job.load, "-t1", f"-c{job.connections}", f"-d{seconds}s", "--timeout", "10s", "--latency",
-                          f"http://127.0.0.1:{port}/"], HANG_S)
+                          f"http://{place}/"], HANG_S)
     if code != 0:
         raise SampleFailure(f"wrk: {describe_exit(code, err)}")
     found = record["http"] = parse_wrk(out)
@@ -98,10 +98,11 @@ def load_http(job, port, record):
     return 1e9 / found["requests_per_s"]
 
 
-def load_echo(job, port, record):
-    seconds = plan.asked_s(job.workload, job.budget_ms)
-    code, out, err = run([*job.load, "--port", str(port), "--connections", str(job.connections), "--seconds",
-                          f"{seconds:g}"], HANG_S)
+def load_echo(job, place, record):
+    seconds = job.seconds or plan.asked_s(job.workload, job.budget_ms)
+    kind, _, where = place.rpartition(":")
+    code, out, err = run([*job.load, "--unix" if kind == "unix" else "--port", where, "--connections",
+                          str(job.connections), "--seconds", f"{seconds:g}"], HANG_S)
     if code == EXIT_SKIPPED:
         raise SampleSkipped(describe_exit(code, err).partition(": ")[2])
     try:
@@ -119,10 +120,10 @@ def load_echo(job, port, record):
 
 def load_server(job, server, record):
     """Put the load on, look at what the server used meanwhile, and end it; the time per request."""
-    port = read_port(server)
+    place = read_place(server)
     processes = processes_of(server.pid)
     before = cpu_ns(processes)
-    value_ns = (load_http if job.workload.base == "http" else load_echo)(job, port, record)
+    value_ns = (load_http if job.workload.base == "http" else load_echo)(job, place, record)
     after = cpu_ns(processes)
     record["cpu_ns"] = None if before is None or after is None else after - before
     record["peak_rss_kib"] = peak_rss_kib(processes)

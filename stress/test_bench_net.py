@@ -8,6 +8,7 @@ import json
 import os
 import random
 import resource
+import signal
 import socket
 import socketserver
 import struct
@@ -35,11 +36,18 @@ def run(*command, **options):
     return subprocess.run(command, capture_output=True, text=True, timeout=SAFETY_S, check=False, **options)
 
 
-def load(port, connections, *arguments, seconds=WINDOW):
-    """(exit status, the JSON object, stderr) of echo_load."""
-    done = run(bench("echo_load"), "--port", str(port), "--connections", str(connections), "--seconds", seconds,
-               *arguments)
+def load(place, connections, *arguments, seconds=WINDOW):
+    """(exit status, the JSON object, stderr) of echo_load, for a port or the path of a Unix socket."""
+    done = run(bench("echo_load"), "--unix" if isinstance(place, str) else "--port", str(place), "--connections",
+               str(connections), "--seconds", seconds, *arguments)
     return done.returncode, json.loads(done.stdout), done.stderr
+
+
+def free_path(test):
+    """Where a Unix socket may be made."""
+    folder = tempfile.TemporaryDirectory()
+    test.addCleanup(folder.cleanup)
+    return os.path.join(folder.name, "socket")
 
 
 def xorshift_message(seed, connection):
@@ -116,6 +124,14 @@ class EchoLoad(unittest.TestCase):
                 self.check_good(status, result, 4)
                 self.assertEqual(server.stop(), 0)
 
+    def test_our_server_on_a_unix_socket(self):
+        path = free_path(self)
+        with Server("echo", "--listen", f"unix:{path}", "--workers", "2") as server:
+            for connections in (1, 7):
+                status, result, _ = load(path, connections)
+                self.check_good(status, result, connections)
+            self.assertEqual(server.stop(), 0)
+
     def test_it_measures_a_known_delay(self):
         delay = 0.02
         with FakeServer(lambda number, message: time.sleep(delay) or message) as server:
@@ -187,11 +203,18 @@ class EchoLoad(unittest.TestCase):
                                 (("--port", "1", "--connections", "1", "--seconds", "nan"),
                                  "--seconds wants a number from"),
                                 (("--port", "1", "--connections", "1", "--rate"), "--rate wants"),
+                                (("--port", "1", "--connections", "1", "--unix", "x"), "give one of them"),
+                                (("--connections", "1", "--unix", "x" * 108), "--unix wants a path of 1 to 107 bytes"),
                                 (("--fast", "1"), 'unknown flag "--fast"; there are: --port, --connections')):
             done = run(bench("echo_load"), *arguments)
             self.assertEqual((done.returncode, done.stdout), (2, ""), arguments)
             self.assertIn(text, done.stderr)
             self.assertEqual(done.stderr.count("\n"), 1)
+
+    def test_nobody_listens_on_a_unix_socket(self):
+        status, result, stderr = load(free_path(self), 3)
+        self.assertEqual((status, result["errors"]["connect"]), (1, 1))
+        self.assertIn("connection 1 of 3 cannot be made: No such file or directory", stderr)
 
     def test_too_few_descriptors(self):
         done = run(bench("echo_load"), "--port", "1", "--connections", "1000",
@@ -220,7 +243,7 @@ class LoopPeer:
     def test_it_lists_itself(self):
         listed = json.loads(run(self.path, "--list", "--json").stdout)
         self.assertRegex(listed["peer"], self.version or rf"^{self.loops} \d+\.\d+")
-        self.assertEqual(listed["serves"], ["echo"])
+        self.assertEqual((listed["serves"], listed["transports"]), (["echo"], ["tcp", "unix"]))
         self.assertEqual([workload["name"] for workload in listed["workloads"]], self.workloads)
 
     def test_it_serves_and_ends(self):
@@ -232,6 +255,19 @@ class LoopPeer:
                     self.assertGreater(result["messages"], 0)
                 with socket.create_connection(server.address, SAFETY_S):  # one that is open when it ends
                     self.assertEqual(server.stop(), 0)
+
+    def test_it_serves_on_a_unix_socket(self):
+        path = free_path(self)
+        with self.serve("--workers", "2", "--unix", path) as server:
+            self.assertEqual(server.address, path)
+            for connections in (1, 7):
+                status, _, stderr = load(path, connections)
+                self.assertEqual(status, 0, stderr)
+            taken = run(self.path, "--serve", "echo", "--unix", path)
+            self.assertEqual(taken.returncode, 1)
+            self.assertIn(f"cannot listen on unix:{path}: Address already in use", taken.stderr)
+            self.assertEqual(server.stop(), 0)
+        self.assertFalse(os.path.exists(path))
 
     def test_its_workers_share_the_load(self):
         with self.serve("--workers", "2") as server:
@@ -352,6 +388,39 @@ class LimitUring(LimitRing, unittest.TestCase):
 
 class LimitMultishot(LimitRing, unittest.TestCase):
     loops = "limit-multishot"
+
+
+class EchoLean(unittest.TestCase):
+    """Our echo server that holds no buffer, over each reactor: what it saves must not cost it bytes."""
+
+    def servers(self):
+        if not os.path.exists(bench("echo_lean")):
+            self.skipTest("echo_lean is not built")
+        reactors = json.loads(run(bench("workload"), "--list", "--json").stdout)["reactors"]
+        for name in (entry["name"] for entry in reactors if entry["works_here"]):
+            with self.subTest(name), Server("echo_lean", "--reactor", name, "--workers", "2",
+                                            path=bench("echo_lean")) as server:
+                yield server
+                self.assertEqual(server.stop(), 0)
+
+    def test_it_serves_and_ends(self):
+        for server in self.servers():
+            status, result, stderr = load(server.address[1], 7)
+            self.assertEqual(status, 0, stderr)
+            self.assertGreater(result["messages"], 0)
+            with socket.create_connection(server.address, SAFETY_S):  # one that is open when it ends
+                server.process.send_signal(signal.SIGTERM)
+                server.process.wait(SAFETY_S)
+
+    def test_a_long_message_that_is_read_late(self):
+        data = random.randbytes(scaled(4 << 20, 1 << 20))
+        for server in self.servers():
+            with socket.create_connection(server.address, SAFETY_S) as peer:
+                sender = threading.Thread(target=peer.sendall, args=(data,))
+                sender.start()
+                with peer.makefile("rb") as stream:
+                    self.assertTrue(stream.read(len(data)) == data, "other bytes came back")
+                sender.join()
 
 
 class Libuv(LoopPeer, unittest.TestCase):

@@ -19,6 +19,7 @@ struct options {
     bool json;
     const struct peer_workload *workload;
     uint64_t workers, budget_ms, iterations, seed, port;
+    const char *path; /* of a Unix socket to serve on instead of the port; NULL: none */
 };
 
 static const struct peer *peer; /* the process's */
@@ -74,11 +75,13 @@ static uint64_t online_processors(void) {
 
 static void print_help(void) {
     printf("usage: %s --workload NAME [flag]...\n"
-           "       %s --serve echo [--workers N] [--port P]\n"
-           "Runs one workload on %s and prints one JSON object, or serves on 127.0.0.1 until SIGTERM.\n\n"
+           "       %s --serve echo [--workers N] [--port P|--unix PATH]\n"
+           "Runs one workload on %s and prints one JSON object, or serves on 127.0.0.1 or a Unix socket until SIGTERM."
+           "\n\n"
            "  --workload NAME    one of: %s\n"
            "  --serve NAME       one of: echo\n"
            "  --port P           where to serve; 0: any free port (default 0)\n"
+           "  --unix PATH        or a Unix socket, whose path is free\n"
            "  --workers N        event loops, each with a thread (default: the online processors, %" PRIu64 ")\n"
            "  --budget-ms MS     how long to measure (default 300)\n"
            "  --iterations N     exactly so many and no warm-up, for counting instructions\n"
@@ -118,6 +121,11 @@ static void set(struct options *options, const char *flag, const char *value) {
         options->request = REQUEST_SERVE;
     } else if (strcmp(flag, "--port") == 0) {
         options->port = parse_number(flag, value, 0, 65535);
+    } else if (strcmp(flag, "--unix") == 0) {
+        if (!value[0]) {
+            wrong_usage("--unix wants a path after it");
+        }
+        options->path = value;
     } else if (strcmp(flag, "--workers") == 0) {
         options->workers = parse_number(flag, value, 1, PEER_WORKERS_MAX);
     } else if (strcmp(flag, "--budget-ms") == 0) {
@@ -127,10 +135,10 @@ static void set(struct options *options, const char *flag, const char *value) {
     } else if (strcmp(flag, "--seed") == 0) {
         options->seed = parse_number(flag, value, 0, UINT64_MAX);
     } else {
-        wrong_usage(
-            "unknown flag \"%s\"; there are: --workload, --serve, --port, --workers, --budget-ms, --iterations, "
-            "--seed, --list, --json, --help",
-            flag);
+        wrong_usage("unknown flag \"%s\"; there are: --workload, --serve, --port, --unix, --workers, --budget-ms, "
+                    "--iterations, "
+                    "--seed, --list, --json, --help",
+                    flag);
     }
 }
 
@@ -159,7 +167,8 @@ static struct options parse(int argc, char **argv) {
 
 static void print_list(bool json) {
     if (json) {
-        printf("{\"peer\":\"%s\",\"serves\":[\"echo\"],\"workloads\":[", peer->version);
+        printf("{\"peer\":\"%s\",\"serves\":[\"echo\"],\"transports\":[\"tcp\",\"unix\"],\"workloads\":[",
+               peer->version);
     }
     for (size_t i = 0; peer->workloads[i]; i++) {
         const struct peer_workload *workload = peer->workloads[i];
@@ -212,9 +221,12 @@ static int run_workload(const struct options *options) {
 
 static int serve(const struct options *options) {
     uint16_t port = (uint16_t)options->port;
-    int listener = peer_listen(&port);
+    int listener = options->path ? peer_listen_unix(options->path) : peer_listen(&port);
     peer->serve_echo((unsigned)options->workers, listener);
     close(listener);
+    if (options->path) {
+        unlink(options->path);
+    }
     return 0;
 }
 

@@ -67,6 +67,9 @@ void peer_measure(const struct peer_workload *workload, struct peer_run *run, ui
 /* Listens on 127.0.0.1, on any free port if it is 0; the port comes back through the pointer. */
 int peer_listen(uint16_t *port);
 
+/* The same on a Unix socket, whose path is free. It is left behind. */
+int peer_listen_unix(const char *path);
+
 /* Prints where the listener is, as the harness expects it. */
 void peer_listening(int listener);
 

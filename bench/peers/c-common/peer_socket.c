@@ -9,8 +9,10 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 #include "bench/peers/c-common/peer.h"
@@ -49,13 +51,37 @@ int peer_listen(uint16_t *port) {
     return fd;
 }
 
+int peer_listen_unix(const char *path) {
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    char what[sizeof address.sun_path + 32];
+    snprintf(what, sizeof what, "cannot listen on unix:%s", path);
+    if (strlen(path) >= sizeof address.sun_path) {
+        peer_die(what, ENAMETOOLONG);
+    }
+    strcpy(address.sun_path, path);
+    raise_descriptor_limit();
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 || listen(fd, BACKLOG) != 0) {
+        peer_die(what, errno);
+    }
+    return fd;
+}
+
 void peer_listening(int listener) {
-    struct sockaddr_in address;
+    union {
+        struct sockaddr any;
+        struct sockaddr_in in;
+        struct sockaddr_un local;
+    } address;
     socklen_t size = sizeof address;
-    if (getsockname(listener, (struct sockaddr *)&address, &size) != 0) {
+    if (getsockname(listener, &address.any, &size) != 0) {
         peer_die("the listener's address cannot be read", errno);
     }
-    printf("listening on 127.0.0.1:%u\n", ntohs(address.sin_port));
+    if (address.any.sa_family == AF_UNIX) {
+        printf("listening on unix:%s\n", address.local.sun_path);
+    } else {
+        printf("listening on 127.0.0.1:%u\n", ntohs(address.in.sin_port));
+    }
     fflush(stdout);
 }
 

@@ -22,7 +22,7 @@ const (
 const (
 	workersMax = 1024 // more is a typing error
 	budgetMax  = 3_600_000
-	flagNames  = "--workload, --workers, --budget-ms, --iterations, --seed, --list, --json, --serve, --port, --help"
+	flagNames  = "--workload, --workers, --budget-ms, --iterations, --seed, --list, --json, --serve, --port, --unix, --help"
 )
 
 type options struct {
@@ -34,6 +34,7 @@ type options struct {
 	seed       uint64
 	serve      string
 	port       uint64
+	unix       string // a path; "": TCP
 }
 
 func parse(arguments []string) (*options, error) {
@@ -48,7 +49,7 @@ func parse(arguments []string) (*options, error) {
 			list = true
 		case "--json":
 			json = true
-		case "--workload", "--workers", "--budget-ms", "--iterations", "--seed", "--serve", "--port":
+		case "--workload", "--workers", "--budget-ms", "--iterations", "--seed", "--serve", "--port", "--unix":
 			if i++; i == len(arguments) {
 				return nil, fmt.Errorf("%s wants a value after it", name)
 			}
@@ -78,6 +79,8 @@ func (o *options) set(flag, value string) (err error) {
 		o.seed, err = number(flag, value, 0, 1<<64-1)
 	case "--port":
 		o.port, err = number(flag, value, 0, 65535)
+	case "--unix":
+		o.unix = value
 	case "--serve":
 		if value != "echo" && value != "http" {
 			err = fmt.Errorf("--serve knows no %q; there are: echo, http", value)
@@ -138,8 +141,8 @@ func workloadNames() string {
 
 func printHelp() {
 	fmt.Printf(`usage: go-workload --workload NAME [flag]...
-       go-workload --serve echo|http [--workers N] [--port P]
-Runs one workload on %s and prints one JSON object, or serves on 127.0.0.1 until SIGTERM.
+       go-workload --serve echo|http [--workers N] [--port P|--unix PATH]
+Runs one workload on %s and prints one JSON object, or serves on 127.0.0.1 or a Unix socket until SIGTERM.
 
   --workload NAME    one of: %s
   --workers N        GOMAXPROCS (default: the processors, %d)
@@ -149,6 +152,7 @@ Runs one workload on %s and prints one JSON object, or serves on 127.0.0.1 until
   --list [--json]    the workloads
   --serve WHAT       echo: sends back what it receives; http: answers GET / with a small text
   --port P           where; 0: any free port (default 0)
+  --unix PATH        or a Unix socket, whose path is free
   --help             this text
 
 Exit status: 0 ok, 1 a check failed, 2 wrong usage, 77 this machine lacks what the workload needs.
@@ -178,6 +182,6 @@ func printListJSON() error {
 		rows = append(rows, row{w.name, w.summary, w.check, w.measured(), w.effort, w.ops, w.opsPerWorker, w.workers})
 	}
 	return json.NewEncoder(os.Stdout).Encode(map[string]any{
-		"peer": peerName(), "workloads": rows, "serves": []string{"echo", "http"},
+		"peer": peerName(), "workloads": rows, "serves": []string{"echo", "http"}, "transports": []string{"tcp", "unix"},
 	})
 }

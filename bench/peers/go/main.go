@@ -64,7 +64,7 @@ func main() {
 	case requestListJSON:
 		err = printListJSON()
 	case requestServe:
-		err = serve(options.serve, options.port)
+		err = serve(options)
 	case requestRun:
 		err = runWorkload(options)
 	}

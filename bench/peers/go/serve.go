@@ -19,18 +19,30 @@ const (
 )
 
 // serve runs until SIGTERM or SIGINT. Go raises the limit on open files to the most that is allowed by itself.
-func serve(what string, port uint64) error {
+func serve(o *options) error {
 	ending, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, os.Interrupt)
 	defer stop()
-	listener, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", port))
+	listener, where, err := listen(o)
 	if err != nil {
 		return err
 	}
-	fmt.Printf("listening on %s\n", listener.Addr())
-	if what == "http" {
+	fmt.Printf("listening on %s\n", where)
+	if o.serve == "http" {
 		return serveHTTP(ending, listener)
 	}
 	return serveEcho(ending, listener)
+}
+
+func listen(o *options) (net.Listener, string, error) {
+	if o.unix != "" {
+		listener, err := net.Listen("unix", o.unix)
+		return listener, "unix:" + o.unix, err
+	}
+	listener, err := net.Listen("tcp4", fmt.Sprintf("127.0.0.1:%d", o.port))
+	if err != nil {
+		return nil, "", err
+	}
+	return listener, listener.Addr().String(), nil
 }
 
 // serveEcho reads and writes. io.Copy would be shorter, but goes through a pipe with splice(2).

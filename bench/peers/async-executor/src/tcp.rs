@@ -19,13 +19,15 @@ impl common::Stream for Stream {
         Ok(Stream(stream))
     }
 
-    async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).await
-    }
-
     /// Clones share the socket.
     fn into_split(self) -> (Stream, Stream) {
         (Stream(self.0.clone()), self)
+    }
+}
+
+impl common::Duplex for Stream {
+    async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).await
     }
 }
 

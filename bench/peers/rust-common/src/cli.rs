@@ -7,7 +7,8 @@ use crate::workload::Entry;
 
 /// More is a typing error.
 const WORKERS_MAX: usize = 1024;
-const KNOWN: &str = "--workload, --workers, --budget-ms, --iterations, --seed, --serve, --port, --list, --json, --help";
+const KNOWN: &str =
+    "--workload, --workers, --budget-ms, --iterations, --seed, --serve, --port, --unix, --list, --json, --help";
 
 pub struct RunOptions<'a, R> {
     pub entry: &'a Entry<R>,
@@ -22,6 +23,14 @@ pub struct ServeOptions {
     pub service: String,
     pub workers: usize,
     pub port: u16,
+    /// A Unix socket instead of the port.
+    pub path: Option<String>,
+}
+
+impl ServeOptions {
+    pub fn place(&self) -> String {
+        self.path.as_ref().map_or(format!("127.0.0.1:{}", self.port), |path| format!("unix:{path}"))
+    }
 }
 
 pub enum Request<'a, R> {
@@ -37,7 +46,7 @@ pub fn parse<R: Runtime>(
 ) -> Result<Request<'_, R>, String> {
     let (mut workload, mut service, mut list, mut json) = (None, None, false, false);
     let (mut workers, mut budget_ms, mut iterations, mut seed) = (default_workers(), 300, 0, 1);
-    let mut port = 0;
+    let (mut port, mut path) = (0, None);
     while let Some(flag) = arguments.next() {
         let mut value = || arguments.next().ok_or(format!("{flag} wants a value after it"));
         match flag.as_str() {
@@ -48,6 +57,7 @@ pub fn parse<R: Runtime>(
             "--seed" => seed = number(&flag, &value()?, 0, u64::MAX)?,
             "--serve" => service = Some(find_service::<R>(value()?)?),
             "--port" => port = number(&flag, &value()?, 0, u16::MAX.into())? as u16,
+            "--unix" => path = Some(find_unix::<R>(value()?)?),
             "--list" => list = true,
             "--json" => json = true,
             "--help" | "-h" => return Ok(Request::Help),
@@ -58,7 +68,7 @@ pub fn parse<R: Runtime>(
         return Ok(Request::List { json });
     }
     if let Some(service) = service {
-        return Ok(Request::Serve(ServeOptions { service, workers, port }));
+        return Ok(Request::Serve(ServeOptions { service, workers, port, path }));
     }
     let entry = workload.ok_or_else(|| format!("--workload is missing; there are: {}", names(table)))?;
     let workers = if entry.workers > 0 { entry.workers } else { workers };
@@ -75,6 +85,13 @@ fn find_service<R: Runtime>(name: String) -> Result<String, String> {
         return Ok(name);
     }
     Err(format!("--serve knows no '{name}'; there are: {}", R::SERVICES.join(", ")))
+}
+
+fn find_unix<R: Runtime>(path: String) -> Result<String, String> {
+    if R::TRANSPORTS.contains(&"unix") {
+        return Ok(path);
+    }
+    Err(format!("--unix: {} serves on TCP only", R::PROGRAM))
 }
 
 fn names<R>(table: &[Entry<R>]) -> String {
@@ -103,6 +120,7 @@ pub fn print_help<R: Runtime>(table: &[Entry<R>]) {
          --seed S           of messages and random picks; not of the runtime's own choices (default 1)\n  \
          --serve NAME       one of: {}\n  \
          --port P           0: any free one (default 0)\n  \
+         --unix PATH        echo on a Unix socket instead, whose path is free (where the runtime has them)\n  \
          --list [--json]    the workloads\n  \
          --help             this text\n\n\
          Exit status: 0 ok, 1 a check failed, 2 wrong usage, 77 the machine lacks what the workload needs.",
@@ -119,7 +137,16 @@ pub fn print_list<R: Runtime>(table: &[Entry<R>], json: bool) {
     if json {
         let rows = json::array(table.iter().map(row_json));
         let serves = json::array(R::SERVICES.iter().map(|name| json::string(name)));
-        println!("{}", json::object([("peer", json::string(R::PEER)), ("workloads", rows), ("serves", serves)]));
+        let transports = json::array(R::TRANSPORTS.iter().map(|name| json::string(name)));
+        println!(
+            "{}",
+            json::object([
+                ("peer", json::string(R::PEER)),
+                ("workloads", rows),
+                ("serves", serves),
+                ("transports", transports)
+            ])
+        );
         return;
     }
     for entry in table {

@@ -12,11 +12,11 @@ mod measure;
 pub mod process;
 pub mod random;
 pub mod runtime;
-mod serve;
+pub mod serve;
 pub mod workload;
 mod workloads;
 
-pub use runtime::{Listener, Notify, ReadHalf, Receiver, Runtime, Semaphore, Sender, Stream, WriteHalf};
+pub use runtime::{Duplex, Listener, Notify, ReadHalf, Receiver, Runtime, Semaphore, Sender, Stream, WriteHalf};
 
 use cli::Request;
 use std::process::ExitCode;
@@ -37,9 +37,9 @@ pub fn main<R: Runtime>() -> ExitCode {
         Request::List { json } => cli::print_list(&table, json),
         Request::Serve(options) => {
             if let Err(error) = serve::run::<R>(&options) {
-                let address = format!("127.0.0.1:{}", options.port);
+                let place = options.place();
                 return refuse::<R>(
-                    &format!("cannot serve {} on {address}: {error}", options.service),
+                    &format!("cannot serve {} on {place}: {error}", options.service),
                     EXIT_CHECK_FAILED,
                 );
             }

@@ -12,6 +12,8 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     const PEER: &'static str;
     /// What `--serve` offers.
     const SERVICES: &'static [&'static str] = &["echo"];
+    /// What the service "echo" may be had over.
+    const TRANSPORTS: &'static [&'static str] = &["tcp"];
 
     /// A join handle; its output is the task's. What becomes of the task when it is dropped is the runtime's affair.
     type Task<T: Send + 'static>: Future<Output = T> + Send;
@@ -52,6 +54,11 @@ pub trait Runtime: Clone + Send + Sync + 'static {
     fn serve(_service: &str, _listener: Self::Listener) -> impl Future<Output = io::Result<()>> + Send + 'static {
         async { Err(io::ErrorKind::Unsupported.into()) }
     }
+
+    /// Echoes on a Unix socket, where `TRANSPORTS` has it. To be called within the runtime; listens when it returns.
+    fn serve_unix(_path: &str) -> io::Result<impl Future<Output = io::Result<()>> + Send + 'static> {
+        Err::<std::future::Pending<_>, _>(io::ErrorKind::Unsupported.into())
+    }
 }
 
 pub trait Sender<T>: Clone + Send + Sync + 'static {
@@ -90,13 +97,17 @@ pub trait WriteHalf: Send + 'static {
     fn write_all(&mut self, bytes: &[u8]) -> impl Future<Output = io::Result<()>> + Send;
 }
 
-pub trait Stream: ReadHalf + WriteHalf + Sized {
+/// What echoing takes.
+pub trait Duplex: WriteHalf {
+    fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send;
+}
+
+pub trait Stream: Duplex + ReadHalf + Sized {
     type ReadHalf: ReadHalf;
     type WriteHalf: WriteHalf;
 
     /// With TCP_NODELAY.
     fn connect(address: SocketAddr) -> impl Future<Output = io::Result<Self>> + Send;
-    fn read(&mut self, buffer: &mut [u8]) -> impl Future<Output = io::Result<usize>> + Send;
     /// For a task each.
     fn into_split(self) -> (Self::ReadHalf, Self::WriteHalf);
 }

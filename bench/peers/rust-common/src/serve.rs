@@ -1,7 +1,7 @@
 //! `--serve`: a server process for a load generator.
 
 use crate::cli::ServeOptions;
-use crate::runtime::{Listener, Runtime, Stream};
+use crate::runtime::{Duplex, Listener, Runtime};
 use crate::EXIT_CHECK_FAILED;
 use std::future::Future;
 use std::io::{self, Write};
@@ -15,21 +15,34 @@ pub fn run<R: Runtime>(options: &ServeOptions) -> io::Result<()> {
     raise_descriptor_limit();
     let sigterm = block_sigterm(); // before there are other threads, which inherit it
     let runtime = R::start(options.workers)?;
-    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
-    let listener = runtime.block_on(R::Listener::bind(address))?;
-    let address = listener.local_addr()?;
-    // On a worker, as the connections are: the main thread only waits for the signal.
-    let server = match options.service.as_str() {
-        "echo" => runtime.spawn_outside(until_error::<R>(serve_echo::<R>(listener))),
-        other => runtime.spawn_outside(until_error::<R>(R::serve(other, listener))),
+    let (server, place) = match &options.path {
+        Some(path) => (start_unix(&runtime, path)?, options.place()),
+        None => start_tcp(&runtime, options)?,
     };
-    println!("listening on {address}");
+    println!("listening on {place}");
     io::stdout().flush()?;
     let mut signal = 0;
     // SAFETY: both are ours.
     unsafe { libc::sigwait(&sigterm, &mut signal) };
     R::detach(server);
-    Ok(())
+    options.path.as_ref().map_or(Ok(()), std::fs::remove_file)
+}
+
+/// On a worker, as the connections are: the main thread only waits for the signal.
+fn start_tcp<R: Runtime>(runtime: &R, options: &ServeOptions) -> io::Result<(R::Task<()>, String)> {
+    let address = SocketAddr::from((Ipv4Addr::LOCALHOST, options.port));
+    let listener = runtime.block_on(R::Listener::bind(address))?;
+    let address = listener.local_addr()?;
+    let server = match options.service.as_str() {
+        "echo" => runtime.spawn_outside(until_error::<R>(serve_echo::<R>(listener))),
+        other => runtime.spawn_outside(until_error::<R>(R::serve(other, listener))),
+    };
+    Ok((server, address.to_string()))
+}
+
+fn start_unix<R: Runtime>(runtime: &R, path: &str) -> io::Result<R::Task<()>> {
+    let server = runtime.block_on(async { R::serve_unix(path) })?;
+    Ok(runtime.spawn_outside(until_error::<R>(server)))
 }
 
 /// A server that accepts no more connections must not look like a slow one.
@@ -48,7 +61,7 @@ async fn serve_echo<R: Runtime>(listener: R::Listener) -> io::Result<()> {
 }
 
 /// Sends back what it receives, until the stream ends: so many bytes.
-pub async fn echo<S: Stream>(mut stream: S) -> io::Result<u64> {
+pub async fn echo<S: Duplex>(mut stream: S) -> io::Result<u64> {
     let mut buffer = [0; BUFFER];
     let mut echoed = 0;
     loop {

@@ -19,6 +19,7 @@
 mod http;
 mod sync;
 mod tcp;
+mod unix;
 
 use std::future::Future;
 use std::io;
@@ -54,6 +55,7 @@ impl Runtime for Tokio {
     const PROGRAM: &'static str = "tokio-workload";
     const PEER: &'static str = "tokio 1.54.1";
     const SERVICES: &'static [&'static str] = &["echo", "http"];
+    const TRANSPORTS: &'static [&'static str] = &["tcp", "unix"];
 
     type Task<T: Send + 'static> = Task<T>;
     type Semaphore = sync::Semaphore;
@@ -128,5 +130,9 @@ impl Runtime for Tokio {
 
     fn serve(_http: &str, listener: tcp::Listener) -> impl Future<Output = io::Result<()>> + Send + 'static {
         http::serve(listener)
+    }
+
+    fn serve_unix(path: &str) -> io::Result<impl Future<Output = io::Result<()>> + Send + 'static> {
+        unix::serve(path)
     }
 }

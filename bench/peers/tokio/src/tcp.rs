@@ -28,13 +28,15 @@ impl common::Stream for Stream {
         Ok(Stream(stream))
     }
 
-    async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
-        self.0.read(buffer).await
-    }
-
     fn into_split(self) -> (ReadHalf, WriteHalf) {
         let (read_half, write_half) = self.0.into_split();
         (ReadHalf(read_half), WriteHalf(write_half))
+    }
+}
+
+impl common::Duplex for Stream {
+    async fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        self.0.read(buffer).await
     }
 }
 
