@@ -3,7 +3,8 @@
  *
  * Shutdown, in order:
  *   1. `closed` is set: spawns are refused from now on; those from outside that came before are waited for (task.c, G1)
- *   2. every worker is woken, leaves its loop after the poll that it is in, and is joined
+ *   2. every worker is woken and leaves its loop after the poll that it is in. Its thread stays until 4 is done: what a
+ *      thread handed over that has exited, a kernel that carries operations out may answer late, one after the other
  *   3. every queue is drained: its tasks' futures are dropped, their joiners see them cancelled
  *   4. every other task, one that waits for a wake-up, is found through owned.h and dropped as well. A task that
  *      somebody is about to queue (NOTIFIED and in no queue yet) is waited for, as are wakers that are still busy
@@ -142,6 +143,8 @@ static void *worker_main(void *argument) {
     worker_current = NULL;
     reclaim_detach();
     driver_detach(&runtime->driver);
+    event_set(&worker->left);
+    event_wait(&worker->may_end, -1);
     return NULL;
 }
 
@@ -166,6 +169,8 @@ static int worker_create(struct sy_runtime *runtime, uint32_t index) {
     worker->context.runtime = runtime;
     event_init(&worker->event);
     event_init(&worker->started_up);
+    event_init(&worker->left);
+    event_init(&worker->may_end);
     struct dq_config deque = {.capacity = config->local_capacity, .reclaim = runtime->reclaim};
     return runtime->dq_ops->create(&worker->deque, &deque);
 }
@@ -185,14 +190,24 @@ static int start_workers(struct sy_runtime *runtime) {
     return 0;
 }
 
-static void join_workers(struct sy_runtime *runtime) {
+/* Returns when none is in its loop any more. One that could not attach to the reactor never was. */
+static void stop_workers(struct sy_runtime *runtime) {
     for (unsigned i = 0; i < runtime->config.workers; i++) {
         if (event_set(&runtime->workers[i].event) == EVENT_POLLING) {
             driver_wake(&runtime->driver, i);
         }
     }
     for (unsigned i = 0; i < runtime->config.workers; i++) {
+        if (runtime->workers[i].started && runtime->workers[i].start_error == 0) {
+            event_wait(&runtime->workers[i].left, -1);
+        }
+    }
+}
+
+static void join_workers(struct sy_runtime *runtime) {
+    for (unsigned i = 0; i < runtime->config.workers; i++) {
         if (runtime->workers[i].started) {
+            event_set(&runtime->workers[i].may_end);
             pthread_join(runtime->workers[i].thread, NULL);
             runtime->workers[i].started = false;
         }
@@ -259,6 +274,8 @@ static void destroy_workers(struct sy_runtime *runtime) {
             runtime->dq_ops->destroy(worker->deque);
             event_destroy(&worker->event);
             event_destroy(&worker->started_up);
+            event_destroy(&worker->left);
+            event_destroy(&worker->may_end);
         }
     }
     free(runtime->workers);
@@ -440,11 +457,12 @@ static void end_owned(struct sy_runtime *runtime) {
 static void shut_down(struct sy_runtime *runtime) {
     au32_store_seq_cst(&runtime->closed, 1); /* 1, with G2 */
     wait_for_spawners(runtime);
-    join_workers(runtime); /* 2 */
+    stop_workers(runtime); /* 2 */
     for (unsigned i = 0; i < runtime->config.workers; i++) {
         drain(runtime, &runtime->workers[i]); /* 3 */
     }
-    end_owned(runtime);      /* 4 */
+    end_owned(runtime); /* 4 */
+    join_workers(runtime);
     blocking_close(runtime); /* 5 */
 }
 

@@ -81,6 +81,7 @@ struct worker {
     struct au32 asked;                              /* for what the deque withholds: see worker_search.h */
     SY_ALIGNAS(SY_CACHE_LINE) struct event event;
     struct event started_up;
+    struct event left, may_end; /* its thread has left its loop; and may exit */
     uint32_t index;
     pthread_t thread;
     bool started;

@@ -242,7 +242,7 @@ static void accepting_drop(void *future) {
 static const struct sy_future_type accepting_type = {"accepting", sizeof(struct accepting), accepting_poll,
                                                      accepting_drop};
 
-/* Receives, sends without room and an accept: whoever began them is gone when they are dropped. Nothing is left over. */
+/* Receives, sends without room, an accept: who began them runs no more when they are dropped. Nothing is left over. */
 static void case_10_workers_end_with_operations_in_flight(size_t variant) {
     enum { PEERS = 20 };
     static const char block[1000];
