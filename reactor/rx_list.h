@@ -9,6 +9,7 @@
     RX(rx_kqueue)                                                                                                      \
     RX(rx_uring_poll)                                                                                                  \
     RX(rx_uring)                                                                                                       \
-    RX(rx_uring_local)
+    RX(rx_uring_local)                                                                                                 \
+    RX(rx_uv)
 
 #endif
