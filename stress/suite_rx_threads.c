@@ -38,10 +38,10 @@ static void *wake_in_turn(void *argument) {
     return NULL;
 }
 
-/* 100,000 wakes by 1 and by 4 threads; after each return of the wait everything sent before its wake is seen. */
+/* 20,000 wakes by 1 and by 4 threads; after each return of the wait everything sent before its wake is seen. */
 static void wakes_from_threads(size_t variant) {
     for (uint32_t threads = 1; threads <= 4; threads += 3) {
-        struct wake_test test = {.each = support_rounds(100000) / 2 / threads};
+        struct wake_test test = {.each = support_rounds(20000) / threads};
         rig_init(&test.rig, variant);
         au32_store_relaxed(&test.running, threads);
         pthread_t ids[4];
@@ -160,7 +160,7 @@ static void polled_beside_the_wait(size_t variant) {
         struct stream streams[4];
         pthread_t threads[4];
         for (size_t i = 0; i < 4; i++) {
-            int64_t total = (int64_t)support_rounds(64 << 20);
+            int64_t total = (int64_t)support_rounds(16 << 20);
             streams[i] = (struct stream){&rig, ends[i % 2], check_seed() + i, total};
             void *(*run)(void *) = i < 2 ? stream_send : stream_receive;
             CHECK_EQ(pthread_create(&threads[i], NULL, run, &streams[i]), 0);
@@ -210,7 +210,7 @@ static void ping_pong(size_t variant) {
         struct player players[2];
         pthread_t threads[2];
         for (int i = 0; i < 2; i++) {
-            players[i] = (struct player){&rig, rig_register(&rig, fds[i]), (int)support_rounds(20000), i == 0};
+            players[i] = (struct player){&rig, rig_register(&rig, fds[i]), (int)support_rounds(5000), i == 0};
             CHECK_EQ(pthread_create(&threads[i], NULL, play, &players[i]), 0);
         }
         for (int i = 0; i < 2; i++) {
@@ -258,7 +258,7 @@ static void case_09_cancel_against_readiness(size_t variant) {
     rig_socket_pair(AF_UNIX, fds);
     rig_waiter_start(&waiter, &rig);
     struct rx_source *ends[2] = {rig_register(&rig, fds[0]), rig_register(&rig, fds[1])};
-    struct stream feeder = {&rig, ends[1], check_seed(), (int64_t)support_rounds(100000)};
+    struct stream feeder = {&rig, ends[1], check_seed(), (int64_t)support_rounds(30000)};
     pthread_t thread;
     CHECK_EQ(pthread_create(&thread, NULL, feed, &feeder), 0);
     struct rx_probe probes[2];
@@ -334,7 +334,7 @@ static void waiter_changes(size_t variant) {
     }
     struct player players[2];
     for (int i = 0; i < 2; i++) {
-        players[i] = (struct player){&rig, rig_register(&rig, fds[i]), (int)support_rounds(10000), i == 0};
+        players[i] = (struct player){&rig, rig_register(&rig, fds[i]), (int)support_rounds(5000), i == 0};
         CHECK_EQ(pthread_create(&threads[i], NULL, play, &players[i]), 0);
     }
     for (int i = 0; i < 2; i++) {
