@@ -64,13 +64,21 @@
  *   (d) A pusher that comes too late leaves its item, or a tombstone, in a slot that nobody will take, and begins anew;
  *       the rest of its claim is filled with tombstones, which poppers step over: its later items must not overtake the
  *       earlier.
+ *   (e) A pusher heeds its own stall only. Between S1 and T5 its item may be taken, as any that is seen, the segment
+ *       used again, and the slot's next pusher skipped. The first, were it to take that stall for its own, would push
+ *       its item once more, and end what tells the other that its item was not taken. So after T5 it looks whether the
+ *       slot is still that of its position [D1]. If not, its item was taken, for a segment waits for those who were
+ *       skipped (c). If so, a skip that T5 saw is its own: those of an earlier use were over before the slots were used
+ *       again (c), and with one of a later use D1 would have seen that the segment is gone. And it waits until T4, as
+ *       it is skipped. Only with a suspicion may the slots go after D1. If that of another is ended then, its T2 fails
+ *       and who suspects begins anew; if T2 comes first, T4 fails, and the pusher looks again at both.
  *
  * Reclamation: none needed. Slots are in one mapping, and a popper that reads a segment which was used again meanwhile
  * reads items that it does not take, for its H2 fails: positions are never used twice (no ABA), and what a directory's
  * cell holds only grows, which does the same for D2. The slots' pages are given back beyond the first
  * GQ_ARRAY_ASYM_WARM segments, if a segment is made of whole pages (by default not where they have 16 KiB or more);
  * those of stalls (8 bytes for each slot of a page on which somebody once stalled) when the queue goes, because a
- * popper of the past may still end its suspicion there.
+ * pusher of the past may still look at them, and a popper of the past end its suspicion.
  *
  * Memory order:
  *   [E1] load of tail, relaxed: a guess for E2, and D1 and E2 check what follows from it
@@ -92,10 +100,12 @@
  *   [S0] slots emptied, relaxed, before D2, which publishes them to D1; after [F3], a fence, for H3
  *   [S1] slot filled, release → [S2] slot read, acquire: hands the item over
  *   [S3] slot looked at, acquire, after F2: see (a); acquire for H3
- *   [D1] directory read, acquire ← [D2] segment installed, cas release
- *   [D3] [D4] by the only thread that retires the segment; relaxed: the next to install there hands on by its own D2
+ *   [D1] directory read, acquire ← [D2] segment installed, cas release. After T5 (e): at another's skip it sees the D4
+ *        of its own segment, or later, handed on by V3, V2, D2, that popper's D1, T2 and T5
+ *   [D3] [D4] by the only thread that retires the segment; relaxed: the next to install there hands on by its own D2,
+ *        and what uses the slots again by V3
  *   [V1] load of `taken`, relaxed: a guess for [V2], cas acquire ← [V3] release: whoever had the id before has done
- *       with it
+ *       with it, and its D4 is behind (e)
  *   [T1] [T2] [T3] [T4] cas acq_rel, [T5] load acquire: one word's changes, each of which hands on what came before; T5
  *        at a suspect has C1 before it, so the F2 of a popper that joins another's suspicion is behind that C1 too
  *   [C1] [C2] of the count, relaxed before T1 (which releases) and release after T4 (which acquires); [C3] load,
@@ -313,12 +323,15 @@ SY_INLINE bool gq_array_asym_advance(struct gq_array_asym *q, uint64_t from, uin
     return true;
 }
 
-/* For the pusher that has filled a slot while somebody was stalled: whether the slot was given up. */
+/* For the pusher that has filled a slot while somebody was stalled: whether the slot was given up. See (e). */
 static __attribute__((noinline)) bool gq_array_asym_settle(struct gq_array_asym *q, uint64_t position,
                                                            const struct aptr *slot) {
     struct au64 *stall = gq_array_asym_stall(q, slot);
     for (;;) {
         uint64_t seen = au64_load_acquire(stall); /* T5 */
+        if (gq_array_asym_find(q, position) != slot) {
+            return false; /* the item was taken, and what T5 saw may be the stall of another pusher */
+        }
         switch (gq_array_asym_state(seen)) {
         case GQ_ARRAY_ASYM_SUSPECT:
             if (gq_array_asym_stall_end(q, stall, seen)) {

@@ -1,84 +1,18 @@
 /*
  * ctest-timeout: 300
  * The array queue's stalled pushers, one step at a time: a push is taken apart into its claim and its fill, with pops
- * in between, so that every state of a stall is passed on purpose; then crowds whose pushers dawdle in that gap.
+ * in between, so that every state of a stall is passed on purpose; then crowds whose pushers dawdle before any access.
  */
 #define _GNU_SOURCE
-#define GQ_ARRAY_ASYM_BITS 12 /* 4,096 slots, so that there can be too few */
-
-#include "queues/gq_array_asym.h"
-#include "stress/check.h"
+#define SY_ATOMICS_STEP
+#include "stress/gq_array_asym_halves.h"
 #include "stress/threads.h"
 
 #if defined(ASYM_MEMBARRIER)
 #include "stress/refuse.h"
 #endif
 
-enum { SEGMENT = 4, ITEMS = 64 };
-
-static struct gq *queue;
-static struct gq_array_asym *array;
-static struct sy_node items[ITEMS];
-
-/* A push that has come to a stop between its two halves. */
-struct half_push {
-    uint64_t position;
-    struct aptr *slot;
-    struct sy_node *item;
-};
-
-static void make(size_t segment, uint64_t first) {
-    struct gq_config config = {.capacity = 2, .segment = segment, .workers = 1, .first = first};
-    CHECK_EQ(gq_array_asym_create(&queue, &config), 0);
-    array = gq_array_asym_of(queue);
-}
-
-static void push(size_t item) {
-    CHECK_EQ(gq_array_asym_push(queue, &items[item]), GQ_OK);
-}
-
-static void expect_item(size_t item) {
-    struct sy_node *node;
-    size_t got;
-    CHECK_EQ(gq_array_asym_pop_batch(queue, &node, 1, &got), GQ_OK);
-    CHECK_EQ((size_t)(node - items), item);
-}
-
-static void expect_empty(void) {
-    struct sy_node *node;
-    size_t got;
-    CHECK_EQ(gq_array_asym_pop_batch(queue, &node, 1, &got), GQ_EMPTY);
-    CHECK(gq_array_asym_is_empty(queue));
-}
-
-static struct half_push begin(size_t item) {
-    struct half_push half = {.item = &items[item]};
-    CHECK_EQ(gq_array_asym_claim(array, 1, &half.position, &half.slot), 1);
-    return half;
-}
-
-/* Whether the item has to be pushed again. */
-static bool end(const struct half_push *half) {
-    return gq_array_asym_fill(array, half->position, half->slot, half->item);
-}
-
-static unsigned ids_taken(void) {
-    unsigned n = 0;
-    for (uint64_t w = 0; w < (gq_array_asym_ids(array) + 63) / 64; w++) {
-        n += (unsigned)__builtin_popcountll(au64_load_relaxed(&array->taken[w]));
-    }
-    return n;
-}
-
-static unsigned state_of(const struct half_push *half) {
-    return gq_array_asym_state(au64_load_relaxed(gq_array_asym_stall(array, half->slot)));
-}
-
-static void done(void) {
-    expect_empty();
-    CHECK_EQ(au64_load_relaxed(&array->stalled), 0);
-    gq_array_asym_destroy(queue);
-}
+enum { SEGMENT = 4 };
 
 static void a_stalled_pusher_holds_nobody(size_t variant) {
     (void)variant;
@@ -163,6 +97,35 @@ static void who_comes_in_time_is_not_skipped(size_t variant) {
     CHECK_EQ(au64_load_relaxed(&array->stalled), 0);
     expect_item(1);
     done();
+}
+
+/*
+ * A pusher whose item was seen and taken before it looked for a stall: by then its slot is in use again, and another
+ * pusher was skipped there (with two slots crossed besides). It would push its item twice, and the other's be lost.
+ */
+static void who_was_taken_minds_no_later_stall(size_t variant) {
+    (void)variant;
+    for (size_t segment = 2; segment <= 4; segment += 2) {
+        make(segment, 0);
+        struct half_push early = begin(0);
+        aptr_store_release(early.slot, early.item);
+        for (size_t i = 1; i < segment; i++) {
+            push(i);
+        }
+        for (size_t i = 0; i < segment; i++) {
+            expect_item(i);
+        }
+        struct half_push later = begin(segment);
+        CHECK(later.slot == early.slot);
+        push(segment + 1);
+        expect_item(segment + 1);
+        unsigned state = segment == 2 ? GQ_ARRAY_ASYM_CROSSED : GQ_ARRAY_ASYM_SKIPPED;
+        CHECK_EQ(state_of(&later), state);
+        CHECK(!gq_array_asym_settle(array, early.position, early.slot));
+        CHECK_EQ(state_of(&later), state);
+        CHECK(end(&later));
+        done();
+    }
 }
 
 /* Filled, but too late: nobody may take what stands there, though the head has not gone on yet. */
@@ -289,15 +252,17 @@ struct crowd {
     struct au64 skipped;
 };
 
-/* Between claim and fill: mostly goes on, sometimes gives the processor away, seldom for several rounds. */
-static void dawdle(uint64_t *random) {
-    uint64_t dice = check_random(random) % 64;
+static SY_THREAD_LOCAL uint64_t dawdling; /* a pusher's random numbers; 0: it does not */
+
+/* Mostly goes on, sometimes gives the processor away, seldom for several rounds. */
+static void atomics_step(void) {
+    uint64_t dice = dawdling ? check_random(&dawdling) % 256 : 256;
     for (uint64_t i = 0; i < (dice == 0 ? 20 : dice < 8); i++) {
         sched_yield();
     }
 }
 
-static void push_slowly(struct crowd *crowd, struct crowd_item *from, size_t n, uint64_t *random) {
+static void push_slowly(struct crowd *crowd, struct crowd_item *from, size_t n) {
     size_t sent = 0;
     while (sent < n) {
         uint64_t position;
@@ -308,7 +273,6 @@ static void push_slowly(struct crowd *crowd, struct crowd_item *from, size_t n, 
         }
         bool given_up = false;
         for (uint64_t i = 0; i < claimed; i++) {
-            dawdle(random);
             struct sy_node *item = given_up ? gq_array_asym_tombstone(array) : &from[sent].node;
             given_up = gq_array_asym_fill(array, position + i, &slots[i], item) || given_up;
             sent += !given_up;
@@ -320,6 +284,7 @@ static void push_slowly(struct crowd *crowd, struct crowd_item *from, size_t n, 
 static void produce(struct crowd *crowd, size_t producer) {
     uint64_t random = check_seed() + producer;
     struct crowd_item *mine = crowd->items + producer * crowd->each;
+    dawdling = check_random(&random);
     for (size_t i = 0; i < crowd->each;) {
         size_t n = crowd->batches ? 1 + check_random(&random) % 8 : 1;
         n = n < crowd->each - i ? n : crowd->each - i;
@@ -327,7 +292,7 @@ static void produce(struct crowd *crowd, size_t producer) {
             mine[k].producer = producer;
             mine[k].sequence = k + 1;
         }
-        push_slowly(crowd, mine + i, n, &random);
+        push_slowly(crowd, mine + i, n);
         i += n;
         /* Not more inside than there are slots. */
         while (gq_array_asym_length(queue) > GQ_ARRAY_ASYM_SLOTS / 4) {
@@ -393,6 +358,7 @@ static const struct check_test tests[] = {
     {"a_segment_waits_for_its_pushers", a_segment_waits_for_its_pushers},
     {"a_chase_goes_on", a_chase_goes_on},
     {"who_comes_in_time_is_not_skipped", who_comes_in_time_is_not_skipped},
+    {"who_was_taken_minds_no_later_stall", who_was_taken_minds_no_later_stall},
     {"a_skipped_item_is_not_taken", a_skipped_item_is_not_taken},
     {"a_batch_keeps_its_order", a_batch_keeps_its_order},
     {"full_and_no_more", full_and_no_more},
