@@ -32,7 +32,7 @@ COUNTED = (r"^(reference/((plain_ring|fetch_add|cas_loop|malloc_free)/1|plain_st
            r"reactor/(pingpong/|bench/n:1000/a:100/w:1000/|timers/cancel/))")
 BY_CALLGRIND = (r"^(reference/(plain_ring/1|plain_stack/.*)$|queue/(pairs/1|burst/64|empty/1)/|"
                 r"deque/(owner/depth:(1|64)|theft/batch:(1|32))/|"
-                r"reactor/(pingpong/tcp|bench/n:1000/a:100/w:1000)/)")
+                r"reactor/(pingpong/tcp|bench/n:1000/a:100/w:1000|timers/steady/(fire|cancel)/n:(10|1000|100000))/)")
 COUNTED_OPERATIONS = 20480
 # strace makes each call slow, and so the more come together; a pair that plays ping-pong never has two at once.
 BY_STRACE = r"^reactor/(pingpong/|bench/n:1000/a:1/w:1000/)"

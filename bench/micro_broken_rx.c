@@ -1,5 +1,5 @@
 /*
- * Engines and timers that are wrong once in a while: test_micro_rx.py expects that each is found out by the run that
+ * Engines, timers and stores of deadlines that are wrong once in a while: test_micro_rx.py expects that each is found out by the run that
  * would have timed it.
  */
 #include <stdlib.h>
@@ -8,6 +8,7 @@
 #include "bench/micro_list.h"
 #include "bench/micro_rx.h"
 #include "bench/micro_timers.h"
+#include "executor/tm_list.h"
 
 enum { ONE_IN = 50, TIMERS_MOST = 1000000 };
 
@@ -98,6 +99,73 @@ static void twice_fire(struct timer_set *set) {
     timer_bench_fired(the_bench, 0);
 }
 
+/* ---- stores of deadlines: the heap, and what it takes is tampered with ---- */
+
+/* Up to 200 µs ahead of the time, which goes on 100 µs a look. */
+static size_t early_take_due(struct tm_store *store, uint64_t now_ns, struct sy_sleep **out, size_t max) {
+    return tm_heap_ops.take_due(store, now_ns + 200000, out, max);
+}
+
+/* Says of a look now and then that nothing is due. */
+static uint64_t late_earliest(const struct tm_store *store) {
+    return is_time() ? TM_NEVER : tm_heap_ops.earliest(store);
+}
+
+/* Turns a batch round. */
+static size_t backwards_take_due(struct tm_store *store, uint64_t now_ns, struct sy_sleep **out, size_t max) {
+    size_t n = tm_heap_ops.take_due(store, now_ns, out, max);
+    for (size_t i = 0; i < n / 2; i++) {
+        struct sy_sleep *other = out[n - 1 - i];
+        out[n - 1 - i] = out[i];
+        out[i] = other;
+    }
+    return n;
+}
+
+/* Gives one of a batch twice, and so another never. */
+static size_t double_take_due(struct tm_store *store, uint64_t now_ns, struct sy_sleep **out, size_t max) {
+    size_t n = tm_heap_ops.take_due(store, now_ns, out, max);
+    if (n > 1) {
+        out[1] = out[0];
+    }
+    return n;
+}
+
+/* Loses one, which the heap does not look at. */
+static void losing_insert(struct tm_store *store, struct sy_sleep *sleep, uint64_t now_ns) {
+    sleep->place = is_time();
+    if (!sleep->place) {
+        tm_heap_ops.insert(store, sleep, now_ns);
+    }
+}
+
+static void losing_remove(struct tm_store *store, struct sy_sleep *sleep) {
+    if (!sleep->place) {
+        tm_heap_ops.remove(store, sleep);
+    }
+}
+
+static void add_stores(void) {
+    static struct tm_ops early, late, backwards, doubles, loses;
+    early = late = backwards = doubles = loses = tm_heap_ops;
+    early.name = "early_store";
+    early.take_due = early_take_due;
+    late.name = "late_store";
+    late.earliest = late_earliest;
+    backwards.name = "backwards_store";
+    backwards.take_due = backwards_take_due;
+    loses.name = "losing_store";
+    loses.insert = losing_insert;
+    loses.remove = losing_remove;
+    doubles.name = "double_store";
+    doubles.take_due = double_take_due;
+    micro_timers_add_store(&early);
+    micro_timers_add_store(&late);
+    micro_timers_add_store(&backwards);
+    micro_timers_add_store(&doubles);
+    micro_timers_add_store(&loses);
+}
+
 static void add_engines(void) {
     static struct rx_engine loses, alters, sleeps;
     loses = alters = sleeps = rx_engine_epoll_raw;
@@ -136,4 +204,5 @@ static void add_timers(void) {
 void micro_broken_rx_add(void) {
     add_engines();
     add_timers();
+    add_stores();
 }

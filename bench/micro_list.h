@@ -12,7 +12,9 @@ extern "C" {
 #define MICRO_LIST(PART)                                                                                               \
     PART(micro_reference)                                                                                              \
     PART(micro_plain)                                                                                                  \
-    PART(micro_gq) PART(micro_dq) PART(micro_rx) PART(micro_timers) PART(micro_rx_epoll_raw) MICRO_PEERS(PART)
+    PART(micro_gq)                                                                                                     \
+    PART(micro_dq) PART(micro_rx) PART(micro_timers) PART(micro_timers_plain) PART(micro_rx_epoll_raw)                 \
+        MICRO_PEERS(PART)
 
 #define MICRO_DECLARE(part) void part##_add(void);
 MICRO_LIST(MICRO_DECLARE)

@@ -38,6 +38,11 @@ void micro_timers_add_engine(const struct timer_engine *engine);
 /* The runtime's timers, one for each store of deadlines. */
 extern const struct timer_engine timer_engine_ours[];
 
+struct tm_ops;
+
+/* Adds the cases of a store of deadlines alone (micro_timers_steady.c). */
+void micro_timers_add_store(const struct tm_ops *ops);
+
 /* A timer fired. */
 void timer_bench_fired(struct timer_bench *bench, size_t index);
 

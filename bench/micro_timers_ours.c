@@ -6,6 +6,7 @@
 
 #include "bench/micro_list.h"
 #include "bench/micro_timers.h"
+#include "executor/parts.h"
 #include "executor/runtime.h"
 #include "executor/tm_list.h"
 
@@ -88,5 +89,6 @@ const struct timer_engine timer_engine_ours[] = {TM_LIST(ENGINE)};
 void micro_timers_add(void) {
     for (size_t i = 0; i < sizeof timer_engine_ours / sizeof timer_engine_ours[0]; i++) {
         micro_timers_add_engine(&timer_engine_ours[i]);
+        micro_timers_add_store(part_timers(timer_engine_ours[i].store));
     }
 }

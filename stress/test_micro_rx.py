@@ -53,6 +53,7 @@ class Names(unittest.TestCase):
         inventory = json.loads(run("workload", "--list", "--json").stdout)
         shapes = shapes_by_implementation()
         timers = {f"timers/{load}/n:{n}" for load in ("fire", "cancel") for n in (1000, 1000000)}
+        steady = {f"timers/steady/{load}/n:{n}" for load in ("fire", "cancel") for n in (10, 1000, 100000, 1000000)}
         stores = [entry["name"] for entry in inventory["timers"]]
         ours = [entry["name"] for entry in inventory["reactors"] if entry["name"] not in left_out()]
         expected = shapes["epoll_raw"]
@@ -61,10 +62,11 @@ class Names(unittest.TestCase):
         for name in ours:
             self.assertEqual(shapes[name], expected, name)
         for name in stores:
-            self.assertEqual(shapes[name], timers, name)
+            self.assertEqual(shapes[name], timers | steady, name)
+        self.assertEqual(shapes["plain_heap"], steady)
         for name in {"libuv", "libevent"} & set(shapes):
             self.assertEqual(shapes[name], expected | timers, name)
-        self.assertLessEqual(set(shapes), {*ours, "epoll_raw", *stores, "libuv", "libevent"})
+        self.assertLessEqual(set(shapes), {*ours, "epoll_raw", *stores, "plain_heap", "libuv", "libevent"})
 
     def test_sizes_follow_the_limit_on_descriptors(self):
         for limit, largest in ((1000, 1000), (5000, 2000), (15000, 7000)):
@@ -155,7 +157,7 @@ class SystemCalls(unittest.TestCase):
 
 
 class Faults(unittest.TestCase):
-    """Engines that are wrong once in a while (bench/micro_broken_rx.c) do not get a figure."""
+    """Engines and stores that are wrong once in a while (bench/micro_broken_rx.c) do not get a figure."""
 
     def expect(self, fault, shapes, message, seconds=0.1):
         for shape in shapes:
@@ -183,6 +185,14 @@ class Faults(unittest.TestCase):
                                       ("deaf", "cancel", "a timer fired twice, or was cancelled"),
                                       ("twice", "fire", "a timer fired twice, or was cancelled")):
             self.expect(fault, (f"timers/{shape}/n:1000",), message, seconds=1)
+
+    def test_stores_of_deadlines(self):
+        for fault, message in (("early_store", "a timer fired early"),
+                               ("late_store", "a timer did not fire when it was due"),
+                               ("backwards_store", "a timer fired before an earlier one"),
+                               ("double_store", "a timer fired early"),
+                               ("losing_store", "a timer was lost")):
+            self.expect(fault, ("timers/steady/fire/n:1000", "timers/steady/cancel/n:1000"), message)
 
 
 if __name__ == "__main__":
