@@ -97,9 +97,9 @@ static void case_14_interruptions(size_t variant) {
         uint32_t alarms_before = au32_load_relaxed(&alarms);
         int64_t start_ns = check_now_ns();
         CHECK_EQ(rig.ops->wait(rig.rx, 1000000), 0);
-        bool early = check_now_ns() - start_ns < 1000000;
-        CHECK(!early || au32_load_relaxed(&alarms) != alarms_before);
-        interrupted += early;
+        bool early = check_now_ns() - start_ns < 1000000, alarmed = au32_load_relaxed(&alarms) != alarms_before;
+        CHECK(!early || alarmed);
+        interrupted += alarmed; /* libuv goes on for the rest of the time */
         CHECK_EQ(send(link.peer, "abc", 3, 0), 3);
         CHECK_EQ(rig_finish(&rig, &op), 3);
     }
@@ -236,6 +236,10 @@ static void out_of_memory(size_t variant) {
     const struct rx_ops *ops = rx_all[variant / 2];
     if (strcmp(ops->name, "rx_kqueue") == 0) {
         check_skip("libkqueue 2.7 itself leaks and aborts when memory runs out");
+        return;
+    }
+    if (strcmp(ops->name, "rx_uv") == 0) {
+        check_skip("libuv itself aborts when memory runs out");
         return;
     }
     struct rx_config config = {.batch = 16, .slots = 1};
