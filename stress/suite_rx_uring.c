@@ -130,34 +130,51 @@ static int full_listener(struct sockaddr_in *address, int *filler) {
     return fd;
 }
 
-/* The connection goes on in the kernel, whoever asked for it and whether or not that was given up. */
+struct connection {
+    struct sockaddr_in address;
+    int listener, filler;
+    struct rx_source *client;
+    struct rx_op op;
+};
+
+/* Asked for by a thread that ends, or by an operation that is given up. */
+static void begin_connection(struct rig *rig, struct connection *c, bool exits) {
+    c->listener = full_listener(&c->address, &c->filler);
+    c->client = rig_register(rig, rig_tcp_socket());
+    rx_op_init(&c->op, RX_CONNECT, c->client, &c->address, sizeof c->address);
+    if (exits) {
+        begin_in_a_thread_that_exits(rig, &c->op);
+    } else {
+        CHECK_EQ(rig->ops->poll(rig->rx, &c->op, &rig->waker), RX_PENDING);
+        rig_flush(rig);
+        CHECK_EQ(rig_cancel(rig, &c->op), -ECANCELED);
+        rx_op_init(&c->op, RX_CONNECT, c->client, &c->address, sizeof c->address);
+    }
+    for (int i = 0; i < 5; i++) { /* neither established nor failed */
+        rig_settle(rig);
+        CHECK_EQ(rig->ops->poll(rig->rx, &c->op, &rig->waker), RX_PENDING);
+    }
+    CHECK_EQ(close(accept4(c->listener, NULL, NULL, 0)), 0);
+}
+
+static void finish_connection(struct rig *rig, struct connection *c) {
+    CHECK_EQ(rig_finish(rig, &c->op), 0);
+    CHECK_EQ(rig_do(rig, RX_SEND, c->client, "hello", 5), 5);
+    rig_deregister_and_close(rig, c->client);
+    close(c->filler);
+    close(c->listener);
+}
+
+/* The connection goes on in the kernel, whoever asked for it. Both wait for the same second to pass. */
 static void connection_outlives_its_operation(size_t variant) {
     struct rig rig;
+    struct connection connections[2];
     rig_init(&rig, variant);
-    for (int way = 0; way < 2; way++) {
-        struct sockaddr_in address;
-        int filler, fd = full_listener(&address, &filler);
-        struct rx_source *client = rig_register(&rig, rig_tcp_socket());
-        struct rx_op op;
-        rx_op_init(&op, RX_CONNECT, client, &address, sizeof address);
-        if (way == 0) {
-            begin_in_a_thread_that_exits(&rig, &op);
-        } else {
-            CHECK_EQ(rig.ops->poll(rig.rx, &op, &rig.waker), RX_PENDING);
-            rig_flush(&rig);
-            CHECK_EQ(rig_cancel(&rig, &op), -ECANCELED);
-            rx_op_init(&op, RX_CONNECT, client, &address, sizeof address);
-        }
-        for (int i = 0; i < 5; i++) { /* neither established nor failed */
-            rig_settle(&rig);
-            CHECK_EQ(rig.ops->poll(rig.rx, &op, &rig.waker), RX_PENDING);
-        }
-        CHECK_EQ(close(accept4(fd, NULL, NULL, 0)), 0);
-        CHECK_EQ(rig_finish(&rig, &op), 0);
-        CHECK_EQ(rig_do(&rig, RX_SEND, client, "hello", 5), 5);
-        rig_deregister_and_close(&rig, client);
-        close(filler);
-        close(fd);
+    for (int i = 0; i < 2; i++) {
+        begin_connection(&rig, &connections[i], i == 0);
+    }
+    for (int i = 0; i < 2; i++) {
+        finish_connection(&rig, &connections[i]);
     }
     rig_close(&rig);
 }
