@@ -30,14 +30,14 @@ expect() {
 }
 
 programs=()
-for name in hello sleepers echo fetch httpd; do
+for name in hello sleepers echo datagrams copy fetch httpd; do
     if [[ -x $examples/$name ]]; then
         programs+=("$name")
     else
         echo "not built, not tested: $name"
     fi
 done
-for name in hello sleepers echo; do # the ones that need no library
+for name in hello sleepers echo datagrams copy; do # the ones that need no library
     [[ " ${programs[*]} " == *" $name "* ]] || fail "$name was not built"
 done
 
@@ -53,14 +53,17 @@ for name in "${programs[@]}"; do
     expect 2 stderr "^$name: .*\"dq_no\".*dq_chase_lev" "$program" --deque dq_no
     expect 2 stderr "^$name: .*\"rx_no\".*rx_epoll" "$program" --reactor rx_no
     expect 2 stderr "^$name: .*fall back on .*\"rx_no\".*rx_epoll" "$program" --reactor-fallback rx_no
-    [[ $name == fetch ]] || expect 2 stderr "^$name: takes no operand, not \"extra\"" "$program" extra
+    [[ $name == fetch || $name == copy ]] || expect 2 stderr "^$name: takes no operand, not \"extra\"" "$program" extra
 done
 
 if [[ " ${programs[*]} " == *" fetch "* ]]; then
     expect 2 stderr "wants at least one URL" "$examples/fetch"
     expect 2 stderr "^fetch: --timeout-ms wants a number" "$examples/fetch" --timeout-ms 0 http://127.0.0.1/
 fi
-expect 2 stderr '"localhost" is no IPv4 address; 127.0.0.1 would be' "$examples/echo" --listen localhost:7
+for name in echo datagrams; do
+    expect 2 stderr '"localhost" is no IPv4 address; 127.0.0.1 would be' "$examples/$name" --listen localhost:7
+    expect 2 stderr '"65536" is no port; a number from 0 to 65535 would be' "$examples/$name" --listen 127.0.0.1:65536
+done
 expect 2 stderr 'the path of a Unix socket has at most 107 bytes' "$examples/echo" --listen \
     "unix:/$(printf 'x%.0s' {1..200})"
 expect 1 stderr '^echo: cannot listen on unix:/no-such-directory/s: No such file' "$examples/echo" --listen \
