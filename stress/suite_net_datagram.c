@@ -114,6 +114,9 @@ static void what_is_cut_is_told(size_t variant) {
     CHECK(!recv.truncated && memcmp(bytes, "abcd", 4) == 0);
     CHECK_EQ(recv_from(runtime, &b, NULL, 0, &recv), 0);
     CHECK(recv.truncated && same_address(&recv.from, &at_a));
+    sy_recv_from_init(&recv, &b, bytes, sizeof bytes);
+    sy_recv_from_drop(&recv);
+    CHECK(!recv.truncated && recv.from.length == 0); /* nothing is left of the last one */
     sy_socket_close(&a);
     sy_socket_close(&b);
     sy_runtime_destroy(runtime);

@@ -13,6 +13,7 @@
 #include <sys/timerfd.h>
 
 #include "stress/net_fixture.h"
+#include "stress/support.h"
 
 /* ---- sending ---- */
 
@@ -78,6 +79,69 @@ static void a_slow_reader_holds_the_writer_up(size_t variant) {
     close(theirs);
     sy_runtime_destroy(runtime);
 }
+
+/* ---- both directions ---- */
+
+struct other_direction {
+    struct sy_runtime *runtime;
+    struct sy_socket *socket;
+    struct au32 stop;
+};
+
+/* Begins receives, for which nothing ever comes, and gives them up. */
+static void *begin_receives(void *argument) {
+    struct other_direction *other = argument;
+    struct hand hand;
+    char byte;
+    hand_init(&hand, other->runtime);
+    while (!au32_load_relaxed(&other->stop)) { /* only says stop */
+        struct sy_recv recv;
+        sy_recv_init(&recv, other->socket, &byte, 1);
+        CHECK_EQ(hand_poll(&hand, &sy_recv_type, &recv), SY_PENDING);
+        sy_recv_drop(&recv);
+        CHECK_EQ(recv.result, -ECANCELED);
+    }
+    return NULL;
+}
+
+/* Of two that begin at the same moment, in different directions, neither is the second. */
+static void what_sends_begins_beside_a_receive(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket ours;
+    struct hand hand;
+    pthread_t thread;
+    struct iovec piece = {"v", 1};
+    char bytes[4];
+    int theirs = make_pair(runtime, &ours);
+    struct other_direction other = {.runtime = runtime, .socket = &ours};
+    hand_init(&hand, runtime);
+    CHECK_EQ(pthread_create(&thread, NULL, begin_receives, &other), 0);
+    for (unsigned round = 0; round < support_rounds(5000); round++) {
+        struct sy_send send;
+        struct sy_send_vectors vectors;
+        struct sy_write write;
+        struct sy_ready ready;
+        sy_send_init(&send, &ours, "s", 1);
+        sy_send_vectors_init(&vectors, &ours, &piece, 1);
+        sy_write_init(&write, &ours, "w", 1);
+        sy_ready_init(&ready, &ours, SY_WRITABLE);
+        hand_finish(&hand, &sy_send_type, &send);
+        hand_finish(&hand, &sy_send_vectors_type, &vectors);
+        hand_finish(&hand, &sy_write_type, &write);
+        hand_finish(&hand, &sy_ready_type, &ready);
+        CHECK(send.result == 1 && vectors.result == 1 && write.result == 1);
+        CHECK(ready.result & POLLOUT);
+        CHECK_EQ(recv(theirs, bytes, 3, MSG_WAITALL), 3);
+        CHECK(memcmp(bytes, "svw", 3) == 0);
+    }
+    au32_store_relaxed(&other.stop, 1);
+    pthread_join(thread, NULL);
+    sy_socket_close(&ours);
+    close(theirs);
+    sy_runtime_destroy(runtime);
+}
+
+/* ---- half-close ---- */
 
 static void a_half_closed_peer_still_gets_its_answer(size_t variant) {
     struct sy_runtime *runtime = start(variant);
@@ -385,6 +449,7 @@ static void a_flooded_socket_starves_no_timer(size_t variant) {
 static const struct check_test tests[] = {
     {"send_all_waits_for_room", send_all_waits_for_room},
     {"a_slow_reader_holds_the_writer_up", a_slow_reader_holds_the_writer_up},
+    {"what_sends_begins_beside_a_receive", what_sends_begins_beside_a_receive},
     {"a_half_closed_peer_still_gets_its_answer", a_half_closed_peer_still_gets_its_answer},
     {"pipes_are_read_and_written", pipes_are_read_and_written},
     {"a_pipe_without_reader_is_told", a_pipe_without_reader_is_told},

@@ -190,24 +190,17 @@ static bool is_empty(const struct iovec *vectors, size_t count) {
     return true;
 }
 
-/* What back ends and the pool's calls would answer each in its own way. 0 or -errno. */
-static int io_check(const struct sy_file_io *io, const struct iovec *vectors) {
-    if (io->fd < 0) {
-        return -EBADF;
-    }
-    if (io->op.offset < 0 || io->op.length > IOV_MAX) {
-        return -EINVAL; /* to some back ends a negative offset means the file's own */
-    }
-    return io->op.kind == RX_READ_AT && is_empty(vectors, io->op.length) ? -EINVAL : 0; /* 0 would mean the end */
+/* Whether the kernel would not refuse it by itself: more pieces than an int counts, or a read whose 0 is not the end. */
+static bool is_wrong(const struct rx_op *op, const struct iovec *vectors) {
+    return op->length > IOV_MAX || (op->kind == RX_READ_AT && is_empty(vectors, op->length));
 }
 
 /* 0 if it is under way now, or -errno. */
 static int io_begin(struct sy_file_io *io) {
     struct driver *driver = &io->runtime->driver;
     const struct iovec *vectors = io->op.vectors ? io->op.vectors : &io->vector;
-    int wrong = io_check(io, vectors);
-    if (wrong) {
-        return wrong;
+    if (is_wrong(&io->op, vectors)) {
+        return -EINVAL;
     }
     if (!driver->ops->files) {
         struct file_job job = {.call = io->op.kind == RX_READ_AT ? call_read : call_write,
@@ -253,8 +246,8 @@ static enum sy_poll io_poll(struct sy_file_io *io, struct sy_context *cx, int64_
 }
 
 static void io_drop(struct sy_file_io *io, int64_t *result) {
-    struct driver *driver = &io->runtime->driver;
     if (io->in_flight) {
+        struct driver *driver = &io->runtime->driver;
         while (driver->ops->cancel(driver->rx, &io->op) == RX_PENDING) {
             sched_yield(); /* as in io.c */
         }
