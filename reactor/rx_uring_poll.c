@@ -283,14 +283,10 @@ static struct rx_ring_reaped reap(struct rx *rx) {
     return got;
 }
 
-/* What the last wait had no room for comes first. */
+/* What the last wait had no room for comes first. What is filled in meanwhile can wait for the wait that looks. */
 static int rx_uring_poll_wait(struct rx *rx, int64_t timeout_ns) {
     unsigned delivered = deliver(rx);
-    if (delivered > 0) {
-        rx_ring_flush(&rx->ring);
-        return (int)delivered;
-    }
-    return rx_ring_wait_for(&rx->ring, timeout_ns, reap, rx);
+    return delivered > 0 ? (int)delivered : rx_ring_wait_for(&rx->ring, timeout_ns, reap, rx);
 }
 
 static void rx_uring_poll_wake(struct rx *rx, unsigned slot) {

@@ -210,6 +210,21 @@ static void urgent_mark(size_t variant) {
     rig_close(&rig);
 }
 
+/* Urgent data alone, there before the source is: readable, as poll(2) says by POLLPRI only. */
+static void urgent_data_is_readiness(size_t variant) {
+    struct rig rig;
+    int fds[2];
+    rig_init(&rig, variant);
+    rig_socket_pair(AF_INET, fds);
+    CHECK_EQ(send(fds[1], "!", 1, MSG_OOB), 1);
+    struct pollfd urgent = {.fd = fds[0], .events = POLLPRI};
+    CHECK_EQ(poll(&urgent, 1, -1), 1);
+    struct rig_link link = {rig_register(&rig, fds[0]), fds[1]};
+    CHECK_EQ(rig_do(&rig, RX_READY_IN, link.source, NULL, 0), POLLPRI);
+    rig_unlink(&rig, link);
+    rig_close(&rig);
+}
+
 /* A short read at a passed descriptor on a Unix socket: more follows. */
 static void passed_descriptor(size_t variant) {
     struct rig rig;
@@ -361,6 +376,7 @@ int main(int argc, char **argv) {
         {"short_counts_lose_nothing", short_counts_lose_nothing},
         {"end_after_short_count", end_after_short_count},
         {"urgent_mark", urgent_mark},
+        {"urgent_data_is_readiness", urgent_data_is_readiness},
         {"passed_descriptor", passed_descriptor},
         {"case_07_spurious_polls", case_07_spurious_polls},
         {"later_poll_replaces_waker", later_poll_replaces_waker},

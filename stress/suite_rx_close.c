@@ -124,6 +124,29 @@ static void case_11_close_with_operations_pending(size_t variant) {
     rig_close(&rig);
 }
 
+/* The end reaches the peer although it takes nothing of what fills the buffers, for which a send was waiting. */
+static void peer_sees_the_end_unread(size_t variant) {
+    struct rig rig;
+    struct both both;
+    rig_init(&rig, variant);
+    struct rig_link link = rig_link(&rig, AF_UNIX);
+    both_start(&rig, &both, link);
+    rig_settle(&rig);
+    rig.ops->close(rig.rx, link.source);
+    end_one(&rig, &both, 0, false);
+    end_one(&rig, &both, 1, true);
+    struct pollfd end = {.fd = link.peer, .events = POLLRDHUP};
+    while (poll(&end, 1, 0) == 0) {
+        CHECK(rig.ops->wait(rig.rx, 1000000) >= 0);
+    }
+    CHECK(end.revents & POLLRDHUP);
+    CHECK_EQ(rig_read_to_end(&rig, link.peer), both.sent);
+    rx_probe_close(&both.probes[0]);
+    rx_probe_close(&both.probes[1]);
+    close(link.peer);
+    rig_close(&rig);
+}
+
 /* What was there before the close is the outcome or is given up with the connection: never another answer. */
 static void close_after_arrival_on(struct rig *rig, struct rig_link link) {
     struct rx_op op;
@@ -392,6 +415,7 @@ int main(int argc, char **argv) {
     static const struct check_test tests[] = {
         {"close_idle", close_idle},
         {"case_11_close_with_operations_pending", case_11_close_with_operations_pending},
+        {"peer_sees_the_end_unread", peer_sees_the_end_unread},
         {"close_after_arrival", close_after_arrival},
         {"number_is_used_again", number_is_used_again},
         {"close_a_listener", close_a_listener},

@@ -356,6 +356,44 @@ static void thousand_at_once(size_t variant) {
     rig_close(&rig);
 }
 
+/* A source comes and goes: deregistered or closed (ways 2, 3), without an operation or with one that waits (1, 3),
+ * and perhaps (4) with an event under way. */
+static void come_and_go(struct rig *rig, unsigned way) {
+    struct rig_link link = rig_link(rig, AF_UNIX);
+    struct rx_op op;
+    char bytes[8];
+    if (way & 1) {
+        CHECK_EQ(rig_begin(rig, &op, RX_RECV, link.source, bytes, sizeof bytes), RX_PENDING);
+        rig_settle(rig);
+    }
+    CHECK_EQ(send(link.peer, "abc", way & 4 ? 3 : 0, 0), way & 4 ? 3 : 0);
+    if (way & 2) {
+        rig->ops->close(rig->rx, link.source);
+    }
+    if (way & 1) {
+        int64_t result = rig_cancel(rig, &op);
+        CHECK(result == -ECANCELED || result == 3);
+    }
+    if (!(way & 2)) {
+        rig_deregister_and_close(rig, link.source);
+    }
+    close(link.peer);
+    rig_settle(rig);
+}
+
+/* However many sources come and go, there is no more memory in use than for as many as there are at a time. */
+static void sources_memory_is_used_again(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    int64_t live = 0;
+    for (unsigned round = 0; round < 2400; round++) {
+        live = round == 400 ? support_alloc_live() : live;
+        come_and_go(&rig, round % 8);
+    }
+    CHECK_EQ(support_alloc_live(), live);
+    rig_close(&rig);
+}
+
 int main(int argc, char **argv) {
     static const struct check_test tests[] = {
         {"case_14_time_limits_round_up", case_14_time_limits_round_up},
@@ -367,6 +405,7 @@ int main(int argc, char **argv) {
         {"wrong_input", wrong_input},
         {"create_without_descriptors", create_without_descriptors},
         {"out_of_memory", out_of_memory},
+        {"sources_memory_is_used_again", sources_memory_is_used_again},
         {"operations_allocate_nothing", operations_allocate_nothing},
         {"batch_is_bounded", batch_is_bounded},
         {"thousand_at_once", thousand_at_once},
