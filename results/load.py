@@ -241,13 +241,14 @@ def table(kind, rows):
 
 
 LEGEND = """Medians over the blocks with their 95 % intervals. "CPU: X" is the server's messages per second of processor time
-divided by X's, "rate: X" its messages per second divided by X's; above 1 it is better than X. "limit" is the
-hand-written loop that asks the kernel in the same way: limit-uring for rx_uring, limit-multishot for rx_uring_local,
-limit-epoll for the others of ours."""
+divided by X's, "rate: X" its messages per second divided by X's; above 1 it is better than X."""
+LIMITS = """"limit" is the hand-written loop that asks the kernel in the same way: limit-uring for rx_uring,
+limit-multishot for rx_uring_local, limit-epoll for the others of ours."""
 
 
 def report(run, rows):
-    lines = [f"# {run.args.kind}", "", *LEGEND.splitlines()]
+    legend = "\n".join([LEGEND, *([LIMITS] if "limit" in REFERENCES[run.args.kind] else [])])
+    lines = [f"# {run.args.kind}", "", *legend.splitlines()]
     for transport, connections in run.chosen:
         here = [one for one in rows if (one["transport"], one["connections"]) == (transport, connections)]
         lines += ["", f"## {run.args.kind} over {transport}, {connections:,} connections, {run.args.workers} "

@@ -115,6 +115,7 @@ class Load(unittest.TestCase):
         for row in found["rows"]:
             self.assertAlmostEqual(row["messages_per_s"]["median"], 1e4)
         self.assertIn("## echo over tcp, 64 connections, 1 worker", out)
+        self.assertIn("limit-multishot for rx_uring_local", out)
 
     def test_the_order_is_another_in_each_block_and_the_same_for_a_seed(self):
         def order(seed):

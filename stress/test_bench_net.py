@@ -423,6 +423,41 @@ class EchoLean(unittest.TestCase):
                 sender.join()
 
 
+class HeapTally(unittest.TestCase):
+    """Blocks of 1,000 bytes take 1,008 with glibc's header; what the interpreter has besides is the same every time."""
+
+    COUNT = 2000
+    KEEP = "for i in range({0}): malloc(1000)"
+    FREE = "for i in range({0}): free(malloc(1000))"
+    GROW = "block = malloc(1000)\nfor i in range({0}): block = realloc(block, 1000 + 16 * i)\nfree(block)"
+
+    def tally(self, text, count):
+        module = bench("libheap_tally.so")
+        if not os.path.exists(module):
+            self.skipTest("libheap_tally.so is not built: it knows glibc only, and no sanitizer's allocator")
+        names = ("import ctypes\nc = ctypes.CDLL(None)\nmalloc, realloc, free = c.malloc, c.realloc, c.free\n"
+                 "for one in malloc, realloc: one.restype = ctypes.c_void_p\n"
+                 "free.argtypes, realloc.argtypes = [ctypes.c_void_p], [ctypes.c_void_p, ctypes.c_size_t]\n")
+        with tempfile.NamedTemporaryFile() as file:
+            file.write(bytes(16))
+            file.flush()
+            done = run(sys.executable, "-c", names + text.format(count) + "\nimport os\nos._exit(0)", env={
+                **os.environ, "LD_PRELOAD": module, "STEALYARD_HEAP_TALLY": file.name, "PYTHONHASHSEED": "0"})
+            self.assertEqual((done.returncode, done.stderr), (0, ""))
+            file.seek(0)
+            return struct.unpack("=QQ", file.read(16))
+
+    def expect(self, text, size):
+        few, many = (self.tally(text, count) for count in (1, 1 + self.COUNT))
+        self.assertAlmostEqual(many[0] - few[0], size * self.COUNT, delta=0.02 * 1008 * self.COUNT)
+        self.assertAlmostEqual(many[1] - few[1], self.COUNT if size else 0, delta=0.02 * self.COUNT)
+
+    def test_what_is_kept_is_counted_and_what_is_given_back_is_not(self):
+        self.expect(self.KEEP, 1008)
+        self.expect(self.FREE, 0)
+        self.expect(self.GROW, 0)
+
+
 class Libuv(LoopPeer, unittest.TestCase):
     loops = "libuv"
 

@@ -45,7 +45,7 @@ fi
 
 # ---- the list ----
 
-expect 0 '"serves":\["echo","http"\]' --list --json
+expect 0 '"serves":\["echo","http"\],"transports":\["tcp","unix"\]' --list --json
 cp "$scratch/out" "$scratch/list"
 expect 0 '^skynet ' --list
 names() {
@@ -131,6 +131,25 @@ read -r -t 20 -u 3 line
 [[ $line == 'there and back' ]] || fail "the echo is \"$line\""
 exec 3>&-
 stop_server echo
+
+# bash knows no Unix sockets.
+rm -f "$scratch/fifo"
+mkfifo "$scratch/fifo"
+"$peer" --serve echo --workers 2 --unix "$scratch/socket" >"$scratch/fifo" &
+server=$!
+read -r -t 20 line <"$scratch/fifo"
+[[ $line == "listening on unix:$scratch/socket" ]] || fail "--serve echo --unix says \"$line\""
+/usr/bin/python3 - "$scratch/socket" <<'P' || fail "echo on a Unix socket"
+import socket, sys
+with socket.socket(socket.AF_UNIX) as peer:
+    peer.settimeout(20)
+    peer.connect(sys.argv[1])
+    peer.sendall(b"there and back")
+    peer.shutdown(socket.SHUT_WR)
+    sys.exit(peer.makefile("rb").read() != b"there and back")
+P
+stop_server echo
+[[ ! -e $scratch/socket ]] || fail "the Unix socket is left behind"
 
 start_server http
 exec 3<>"/dev/tcp/127.0.0.1/$port"

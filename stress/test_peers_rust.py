@@ -12,6 +12,7 @@ import os
 import re
 import socket
 import subprocess
+import tempfile
 import tomllib
 import unittest
 import urllib.error
@@ -68,6 +69,7 @@ def described():
 class Peer:
     """What is tested of each; a class below says which."""
     name = services = None
+    transports = ["tcp"]
 
     @classmethod
     def setUpClass(cls):
@@ -135,10 +137,10 @@ class Peer:
                 self.assertIn(message, done.stderr)
 
     def test_it_lists_what_it_serves(self):
-        self.assertEqual(self.listed["serves"], self.services)
+        self.assertEqual((self.listed["serves"], self.listed["transports"]), (self.services, self.transports))
 
-    def serve(self, service):
-        return Server(self.name, "--serve", service, "--workers", "2", path=self.program)
+    def serve(self, service, *where):
+        return Server(self.name, "--serve", service, "--workers", "2", *where, path=self.program)
 
     def test_echo_server(self):
         data = os.urandom(100_000)
@@ -161,6 +163,26 @@ class Peer:
 class Tokio(Peer, unittest.TestCase):
     name = "tokio"
     services = ["echo", "http"]
+    transports = ["tcp", "unix"]
+
+    def test_echo_server_on_a_unix_socket(self):
+        data = os.urandom(100_000)
+        with tempfile.TemporaryDirectory() as folder, self.serve("echo", "--unix", f"{folder}/socket") as server:
+            with socket.socket(socket.AF_UNIX) as peer:
+                peer.connect(server.address)
+                peer.sendall(data)
+                peer.shutdown(socket.SHUT_WR)
+                self.assertTrue(peer.makefile("rb").read() == data, "other bytes came back")
+            taken = run(self.program, "--serve", "echo", "--unix", server.address)
+            self.assertEqual(taken.returncode, 1)
+            self.assertIn(f"cannot serve echo on unix:{server.address}: ", taken.stderr)
+            self.assertEqual(server.stop(), 0)
+            self.assertEqual(os.listdir(folder), [])
+
+    def test_http_is_not_served_on_a_unix_socket(self):
+        done = run(self.program, "--serve", "http", "--unix", "socket")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--unix: http is served on TCP only", done.stderr)
 
     def test_http_server(self):
         with self.serve("http") as server:
@@ -181,6 +203,11 @@ class Tokio(Peer, unittest.TestCase):
 class AsyncExecutor(Peer, unittest.TestCase):
     name = "async-executor"
     services = ["echo"]
+
+    def test_it_has_no_unix_sockets(self):
+        done = run(self.program, "--serve", "echo", "--unix", "socket")
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("--unix: async-executor-workload serves on TCP only", done.stderr)
 
 
 class Micro(unittest.TestCase):

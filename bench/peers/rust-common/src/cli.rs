@@ -68,6 +68,9 @@ pub fn parse<R: Runtime>(
         return Ok(Request::List { json });
     }
     if let Some(service) = service {
+        if path.is_some() && service != "echo" {
+            return Err(format!("--unix: {service} is served on TCP only"));
+        }
         return Ok(Request::Serve(ServeOptions { service, workers, port, path }));
     }
     let entry = workload.ok_or_else(|| format!("--workload is missing; there are: {}", names(table)))?;
