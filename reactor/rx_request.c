@@ -85,7 +85,7 @@ bool rx_request_has_outcome(struct rx_op *op) {
 }
 
 bool rx_request_begins_by_readiness(const struct rx_op *op) {
-    return op->kind == RX_CONNECT ? op->tried : op->kind == RX_READY_IN || op->kind == RX_READY_OUT;
+    return op->kind == RX_READY_IN || op->kind == RX_READY_OUT;
 }
 
 #endif

@@ -34,7 +34,7 @@ bool rx_request_has_outcome(struct rx_op *op);
 
 /*
  * Whether it goes by readiness from the beginning: RX_READY_*, as the kernel answers a poll with the events of the
- * wake-up, of which some (POLLPRI beside POLLIN) do not hold; and a connection that rx_try has begun.
+ * wake-up, of which some (POLLPRI beside POLLIN) do not hold.
  */
 bool rx_request_begins_by_readiness(const struct rx_op *op);
 

@@ -1,7 +1,7 @@
 /*
  * What a back end that gives operations to the kernel may get wrong, over every back end: more than the rings hold, who
- * hands over and then exits or never enters the kernel again, descriptors of one file, wakes that a cancel meets, and
- * descriptors that the kernel cannot try without blocking.
+ * hands over and then exits or never enters the kernel again, descriptors of one file, a file's own position, lengths,
+ * wakes that a cancel meets, and descriptors that the kernel cannot try without blocking.
  * ctest-timeout: 300
  * ctest-each: rx_list
  */
@@ -14,6 +14,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 
 #include "stress/support.h"
 #include "stress/support_rx.h"
@@ -27,6 +28,13 @@ struct counter {
     struct rx_op op;
     uint64_t value;
 };
+
+/* All are told, though nobody waits for longer than it takes to look. */
+static void look_for_all(struct rig *rig, uint32_t wakes) {
+    while (rig->ops->wait(rig->rx, 0) > 0) {
+    }
+    CHECK(rx_probe_wakes(&rig->probe) - wakes >= COUNTERS);
+}
 
 /* All are asked for without a flush, and all complete before anybody waits. */
 static void ten_thousand_at_once(size_t variant) {
@@ -42,6 +50,7 @@ static void ten_thousand_at_once(size_t variant) {
         counters[i].source = rig_register(&rig, eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC));
     }
     for (int round = 0; round < 2; round++) {
+        uint32_t wakes = rx_probe_wakes(&rig.probe);
         for (int i = 0; i < COUNTERS; i++) {
             struct counter *counter = &counters[i];
             CHECK_EQ(rig_begin(&rig, &counter->op, RX_READ, counter->source, &counter->value, sizeof counter->value),
@@ -51,6 +60,9 @@ static void ten_thousand_at_once(size_t variant) {
         for (uint64_t i = 0; i < COUNTERS; i++) {
             uint64_t value = i + 1;
             CHECK_EQ(write(rx_source_fd(counters[i].source), &value, sizeof value), sizeof value);
+        }
+        if (round > 0) {
+            look_for_all(&rig, wakes);
         }
         for (int i = COUNTERS - 1; i >= 0; i--) {
             CHECK_EQ(rig_finish(&rig, &counters[i].op), sizeof(uint64_t));
@@ -120,6 +132,16 @@ static void begin_in_a_thread_that_exits(struct rig *rig, struct rx_op *op) {
     CHECK_EQ(pthread_join(thread, NULL), 0);
 }
 
+/* Nothing comes for it, so after a first answer or two it is not polled in vain again and again. */
+static void stays_pending(struct rig *rig, struct rx_op *op) {
+    uint32_t before = rx_probe_wakes(&rig->probe);
+    for (int i = 0; i < 20; i++) {
+        rig_settle(rig);
+        CHECK_EQ(rig->ops->poll(rig->rx, op, &rig->waker), RX_PENDING);
+    }
+    CHECK(rx_probe_wakes(&rig->probe) - before <= 3);
+}
+
 /* A listener whose queue is full: the next connection stays under way until `filler` is accepted. */
 static int full_listener(struct sockaddr_in *address, int *filler) {
     int fd = rig_tcp_listen(0, address);
@@ -150,10 +172,7 @@ static void begin_connection(struct rig *rig, struct connection *c, bool exits) 
         CHECK_EQ(rig_cancel(rig, &c->op), -ECANCELED);
         rx_op_init(&c->op, RX_CONNECT, c->client, &c->address, sizeof c->address);
     }
-    for (int i = 0; i < 5; i++) { /* neither established nor failed */
-        rig_settle(rig);
-        CHECK_EQ(rig->ops->poll(rig->rx, &c->op, &rig->waker), RX_PENDING);
-    }
+    stays_pending(rig, &c->op); /* neither established nor failed */
     CHECK_EQ(close(accept4(c->listener, NULL, NULL, 0)), 0);
 }
 
@@ -191,10 +210,7 @@ static void one_of_two_is_closed_on(struct rig *rig, struct rig_link link) {
         rig_start(rig, &theirs, RX_RECV, twin, others, sizeof others);
         rig->ops->close(rig->rx, twin);
         CHECK_EQ(rig_finish(rig, &theirs), -ECANCELED);
-        for (int i = 0; i < 5; i++) {
-            rig_settle(rig);
-            CHECK_EQ(rig->ops->poll(rig->rx, &ours, &rig->waker), RX_PENDING);
-        }
+        stays_pending(rig, &ours);
         CHECK_EQ(send(link.peer, "abc", 3, 0), 3);
         CHECK_EQ(rig_finish(rig, &ours), 3);
     }
@@ -204,7 +220,71 @@ static void one_of_two_is_closed(size_t variant) {
     rig_over_families(variant, one_of_two_is_closed_on);
 }
 
+/* ---- files and lengths ---- */
+
+/* Without an offset a file is read and written at its own position, and that goes on. */
+static void position_of_a_file(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    if (!rig.ops->files) {
+        check_skip("%s takes no regular files", rig.ops->name);
+        rig_close(&rig);
+        return;
+    }
+    int fd = memfd_create("position", MFD_CLOEXEC);
+    CHECK(fd >= 0);
+    struct rx_source *source = rig_register(&rig, fd);
+    char bytes[8];
+    CHECK_EQ(rig_do(&rig, RX_WRITE, source, "abc", 3), 3);
+    CHECK_EQ(rig_do(&rig, RX_WRITE, source, "defgh", 5), 5);
+    CHECK_EQ(lseek(fd, 1, SEEK_SET), 1);
+    CHECK_EQ(rig_do(&rig, RX_READ, source, bytes, 4), 4);
+    CHECK(memcmp(bytes, "bcde", 4) == 0);
+    CHECK_EQ(rig_do(&rig, RX_READ, source, bytes, 8), 3);
+    CHECK(memcmp(bytes, "fgh", 3) == 0);
+    CHECK_EQ(rig_do(&rig, RX_READ, source, bytes, 8), 0);
+    rig_deregister_and_close(&rig, source);
+    rig_close(&rig);
+}
+
+/* A length is no 32-bit number: its lower half is zero here. */
+static void four_gigabytes_on(struct rig *rig, struct rig_link link) {
+    size_t length = (size_t)UINT32_MAX + 1;
+    void *room = mmap(NULL, length, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    if (room == MAP_FAILED) {
+        check_skip("no %zu bytes of addresses", length);
+        return;
+    }
+    struct rx_op op;
+    rig_start(rig, &op, RX_RECV, link.source, room, length);
+    CHECK_EQ(send(link.peer, "abc", 3, 0), 3);
+    CHECK_EQ(rig_finish(rig, &op), 3);
+    CHECK(memcmp(room, "abc", 3) == 0);
+    CHECK(rig_do(rig, RX_SEND, link.source, room, length) > 0);
+    munmap(room, length);
+}
+
+static void four_gigabytes(size_t variant) {
+    rig_over_families(variant, four_gigabytes_on);
+}
+
 /* ---- wakes ---- */
+
+/* However many: the next wait returns, and the one after it waits. */
+static void ten_thousand_wakes(size_t variant) {
+    enum { WAKES = 10000 };
+    const int64_t limit_ns = 20000000;
+    struct rig rig;
+    rig_init(&rig, variant);
+    for (int i = 0; i < WAKES; i++) {
+        rig.ops->wake(rig.rx, 0);
+    }
+    CHECK_EQ(rig.ops->wait(rig.rx, -1), 0);
+    int64_t start_ns = check_now_ns();
+    CHECK_EQ(rig.ops->wait(rig.rx, limit_ns), 0);
+    CHECK(check_now_ns() - start_ns >= limit_ns);
+    rig_close(&rig);
+}
 
 struct wakes {
     struct rig rig;
@@ -291,6 +371,7 @@ static void terminal(size_t variant) {
         struct rx_op op;
         char line[16] = "";
         rig_start(&rig, &op, RX_READ, slave, line, sizeof line);
+        stays_pending(&rig, &op);
         CHECK_EQ(rig_do(&rig, RX_WRITE, master, "line\n", 5), 5);
         CHECK_EQ(rig_finish(&rig, &op), 5);
         CHECK(memcmp(line, "line\n", 5) == 0);
@@ -308,6 +389,9 @@ int main(int argc, char **argv) {
         {"asked_by_a_busy_thread", asked_by_a_busy_thread},
         {"connection_outlives_its_operation", connection_outlives_its_operation},
         {"one_of_two_is_closed", one_of_two_is_closed},
+        {"position_of_a_file", position_of_a_file},
+        {"four_gigabytes", four_gigabytes},
+        {"ten_thousand_wakes", ten_thousand_wakes},
         {"wakes_beside_cancels", wakes_beside_cancels},
         {"terminal", terminal},
     };
