@@ -8,8 +8,13 @@
  * earlier. So no timer is missed between the computation of a time-out and the wait. The store may say a time that is
  * too early; then the waiter looks, fires nothing, and waits again.
  *
- * The lock is one for all workers: starting or cancelling holds it for some tens of instructions, and a batch to be
- * fired for FIRE_BATCH of them at most. Wakers are called after it is given back.
+ * The lock is one for all workers, not striped: starting or cancelling holds it for some tens of instructions, and a
+ * batch to be fired for FIRE_BATCH of them at most. Wakers are called after it is given back. With glibc's mutex of 40
+ * bytes all that starting one reads stands on the lock's own cache line, but for the hint of the earliest, which
+ * whoever looks at the reactor reads without the lock: that is on the next, with what is written by who goes to wait.
+ * So a sleep that starts takes from another worker these two lines, the store's (in tm_wheel the bits of a level and a
+ * slot, in tm_heap the root's) and one other sleep's. Stripes by worker were rejected (tm_wheel.c): who waits must know
+ * the earliest of all.
  */
 #ifndef STEALYARD_EXECUTOR_TIMERS_H
 #define STEALYARD_EXECUTOR_TIMERS_H
