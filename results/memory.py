@@ -15,7 +15,8 @@ one message there and back over each (used). One worker, which one thread takes 
 "lean" servers are ours without a buffer for an idle connection (bench/echo_lean.c); the others of ours, tokio and Go
 hold one of 4 KiB each.
 
-Exit status: 0 done, 1 a server failed, 2 wrong usage or something needed is missing, 130 interrupted.
+Exit status: 0 done, 1 a server failed, 2 wrong usage or something needed is missing, 130 interrupted
+(what was measured until then is shown).
 """
 import argparse
 import mmap
@@ -33,7 +34,7 @@ from pathlib import Path
 
 import inventory
 import servers
-from common import EXIT_CHECK_FAILED, EXIT_USAGE, Refusal, run_program, to_json, write_file
+from common import EXIT_CHECK_FAILED, EXIT_INTERRUPTED, EXIT_USAGE, Refusal, run_program, to_json, write_file
 from process import SampleFailure, kill_group
 from sample_server import STOP_S, read_place
 from selection import SPARE_DESCRIPTORS
@@ -216,28 +217,38 @@ def table(rows):
     return lines
 
 
-def main(argv):
-    args = parse(argv)
-    arms, skipped = servers.choose("echo", args.servers, say)
-    for line in skipped:
-        say(f"SKIPPED {line}")
-    rows, failed = [], False
-    for arm in lean(arms):
+def measure_all(arms, args, rows):
+    """Adds to the rows as they come. Whether one failed."""
+    failed = False
+    for arm in arms:
         row = {"server": arm.name, "version": arm.version, **dict.fromkeys(STATES)}
+        rows.append(row)
         for state in STATES:
             try:
                 row[state] = measure(arm, args, state == "used")
             except SampleFailure as failure:
                 say(f"FAILED {arm.name}, {state}: {failure}")
                 failed = True
-        rows.append(row)
         say(f"{arm.name}: {bytes_text(row['used'] and row['used']['private'])} bytes")
+    return failed
+
+
+def main(argv):
+    args = parse(argv)
+    arms, skipped = servers.choose("echo", args.servers, say)
+    for line in skipped:
+        say(f"SKIPPED {line}")
+    rows = []
+    try:
+        code = EXIT_CHECK_FAILED if measure_all(lean(arms), args, rows) else 0
+    except KeyboardInterrupt:
+        code = EXIT_INTERRUPTED
     print(f"Bytes per idle connection over TCP, from {args.few:,} to {args.many:,} of them:\n")
     print("\n".join(table(rows)))
     if args.json:
         write_file(args.json, to_json({"format": "stealyard-memory", "schema": 1, "few": args.few, "many": args.many,
                                        "skipped": skipped, "rows": rows}))
-    return EXIT_CHECK_FAILED if failed else 0
+    return code
 
 
 if __name__ == "__main__":

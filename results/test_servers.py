@@ -191,6 +191,17 @@ class Memory(unittest.TestCase):
         with self.assertRaisesRegex(memory.SampleFailure, "exit code 3"):
             self.measure(FAKE_EXIT="3")
 
+    def test_an_interruption_shows_what_is_there(self):
+        figures = {"private": 320.0, "kernel": 9000.0, "allocated": None, "blocks": None}
+        arms = [stand_in("rx_a"), stand_in("rx_b")]
+        out = io.StringIO()
+        with contextlib.redirect_stdout(out), contextlib.redirect_stderr(io.StringIO()), \
+                mock.patch.object(servers, "choose", lambda *_: (arms, [])), \
+                mock.patch.object(memory, "measure", side_effect=[figures, figures, KeyboardInterrupt]):
+            self.assertEqual(memory.main([]), EXIT_INTERRUPTED)
+        self.assertIn("| rx_a | 320 | – | 320 | – | – | 9,000 |", out.getvalue())
+        self.assertIn("| rx_b | – |", out.getvalue())
+
     def test_what_the_kernel_tells(self):
         self.assertEqual(memory.private_bytes("Rss:    9 kB\nPrivate_Dirty:    3 kB\nSwap:      1 kB\n"), 4096)
         self.assertEqual(memory.kernel_bytes("Slab:    5 kB\nPageTables:     2 kB\nMemFree:  7 kB\n"), 7168)
