@@ -1,7 +1,8 @@
 /*
  * What a back end that gives operations to the kernel may get wrong, over every back end: more than the rings hold, who
  * hands over and then exits or never enters the kernel again, descriptors of one file, a file's own position, lengths,
- * wakes that a cancel meets, and descriptors that the kernel cannot try without blocking.
+ * a direction that is taken, wakes that are merged or that a cancel meets, and descriptors that the kernel cannot try
+ * without blocking.
  * ctest-timeout: 300
  * ctest-each: rx_list
  */
@@ -198,6 +199,23 @@ static void connection_outlives_its_operation(size_t variant) {
     rig_close(&rig);
 }
 
+/* ---- a direction that is taken ---- */
+
+/* What has come is for the operation that was there first, though its answer was not looked at yet. */
+static void second_takes_nothing_on(struct rig *rig, struct rig_link link) {
+    struct rx_op first, second;
+    char bytes[8], others[8];
+    rig_start(rig, &first, RX_RECV, link.source, bytes, sizeof bytes);
+    CHECK_EQ(send(link.peer, "abc", 3, 0), 3);
+    CHECK_EQ(rig_begin(rig, &second, RX_RECV, link.source, others, sizeof others), RX_DONE);
+    CHECK_EQ(second.result, -EBUSY);
+    CHECK_EQ(rig_finish(rig, &first), 3);
+}
+
+static void second_takes_nothing(size_t variant) {
+    rig_over_families(variant, second_takes_nothing_on);
+}
+
 /* ---- two sources of one file ---- */
 
 /* The operations of the one that is closed end; those of the other go on. */
@@ -328,6 +346,49 @@ static void *cancel_all_the_time(void *argument) {
     return NULL;
 }
 
+/* Writes, wakes, and lets the next go on by what orders nothing. */
+struct merger {
+    struct rig *rig;
+    struct au32 *turn;
+    uint32_t mine;
+    int written;
+};
+
+static void *write_and_wake(void *argument) {
+    struct merger *merger = argument;
+    while (au32_load_relaxed(merger->turn) != merger->mine) {
+        sched_yield();
+    }
+    merger->written = 1;
+    merger->rig->ops->wake(merger->rig->rx, 0);
+    au32_store_relaxed(merger->turn, merger->mine + 1);
+    return NULL;
+}
+
+/* What was written before a wake is there when the wait returns, also where an earlier wake was under way already. */
+static void merged_wake_tells_what_was_written(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    for (unsigned round = 0; round < support_rounds(200); round++) {
+        struct au32 turn = {0};
+        struct merger mergers[2];
+        pthread_t threads[2];
+        for (uint32_t i = 0; i < 2; i++) {
+            mergers[i] = (struct merger){&rig, &turn, i, 0};
+            CHECK_EQ(pthread_create(&threads[i], NULL, write_and_wake, &mergers[i]), 0);
+        }
+        while (au32_load_relaxed(&turn) != 2) {
+            sched_yield();
+        }
+        CHECK_EQ(rig.ops->wait(rig.rx, -1), 0);
+        CHECK(mergers[0].written && mergers[1].written);
+        for (int i = 0; i < 2; i++) {
+            CHECK_EQ(pthread_join(threads[i], NULL), 0);
+        }
+    }
+    rig_close(&rig);
+}
+
 /* A cancel may come upon a wake's notice before the wait does. */
 static void wakes_beside_cancels(size_t variant) {
     struct wakes wakes = {.rounds = support_rounds(20000)};
@@ -388,10 +449,12 @@ int main(int argc, char **argv) {
         {"ten_thousand_at_once", ten_thousand_at_once},
         {"asked_by_a_busy_thread", asked_by_a_busy_thread},
         {"connection_outlives_its_operation", connection_outlives_its_operation},
+        {"second_takes_nothing", second_takes_nothing},
         {"one_of_two_is_closed", one_of_two_is_closed},
         {"position_of_a_file", position_of_a_file},
         {"four_gigabytes", four_gigabytes},
         {"ten_thousand_wakes", ten_thousand_wakes},
+        {"merged_wake_tells_what_was_written", merged_wake_tells_what_was_written},
         {"wakes_beside_cancels", wakes_beside_cancels},
         {"terminal", terminal},
     };
