@@ -272,6 +272,24 @@ static void of_two_that_close_one_does(size_t variant) {
     sy_runtime_destroy(runtime);
 }
 
+/* Who is inside the gate (executor/net/gate.h) polls the source for the first time: the close comes after that. */
+static void a_close_waits_for_who_begins(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    for (unsigned direction = 0; direction < 2; direction++) {
+        struct sy_socket ours;
+        pthread_t thread;
+        int theirs = make_pair(runtime, &ours);
+        au32_store_release(&ours.inside[direction], 1);
+        CHECK_EQ(pthread_create(&thread, NULL, close_too, &ours), 0);
+        CHECK(!at_end(theirs, 20));
+        au32_store_release(&ours.inside[direction], 0);
+        pthread_join(thread, NULL);
+        CHECK(at_end(theirs, 5000));
+        close(theirs);
+    }
+    sy_runtime_destroy(runtime);
+}
+
 /* Owns a connection on which it receives and sends for ever. */
 struct owner {
     struct sy_socket socket;
@@ -405,6 +423,7 @@ static const struct check_test tests[] = {
     {"an_accept_that_pauses_ends_too", an_accept_that_pauses_ends_too},
     {"a_close_ends_a_loop_at_any_moment", a_close_ends_a_loop_at_any_moment},
     {"of_two_that_close_one_does", of_two_that_close_one_does},
+    {"a_close_waits_for_who_begins", a_close_waits_for_who_begins},
     {"dropped_tasks_leave_nothing_behind", dropped_tasks_leave_nothing_behind},
     {"release_loses_no_byte", release_loses_no_byte},
 };
