@@ -1,8 +1,9 @@
 /*
  * What the suites of the socket layer share: variants, a runtime, peers.
  *
- * A variant is a reactor with or without the speculative first try (rx_epoll, rx_epoll+try). Peers are plain blocking sockets of the test's own
- * thread, so that only one side is under test; where both sides run on the runtime the test says so.
+ * A variant is a reactor with or without the speculative first try (rx_epoll, rx_epoll+try). Peers are plain blocking
+ * sockets of the test's own thread, so that only one side is under test; where both sides run on the runtime the test
+ * says so.
  */
 #ifndef STEALYARD_STRESS_NET_FIXTURE_H
 #define STEALYARD_STRESS_NET_FIXTURE_H

@@ -66,7 +66,7 @@ static void a_slow_reader_holds_the_writer_up(size_t variant) {
     size_t read_so_far = 0;
     unsigned waits = 0;
     while (hand_poll(&hand, &sy_send_all_type, &send) == SY_PENDING) {
-        CHECK(send.sent <= read_so_far + 4 * (size_t)room); /* twice that is the kernel's own doubling */
+        CHECK(send.sent <= read_so_far + 4 * (size_t)room);   /* twice that is the kernel's own doubling */
         ssize_t n = recv(theirs, slice, SLICE, MSG_DONTWAIT); /* nothing: the send's wake is on its way */
         CHECK(n > 0 || errno == EAGAIN);
         read_so_far += n > 0 ? (size_t)n : 0;

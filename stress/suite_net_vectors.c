@@ -122,7 +122,8 @@ struct pieces {
 
 static void pieces_make(struct pieces *pieces, size_t count) {
     uint64_t random = check_seed();
-    *pieces = (struct pieces){.count = count, .data = malloc(count * 1000), .vectors = calloc(count, sizeof(struct iovec))};
+    *pieces =
+        (struct pieces){.count = count, .data = malloc(count * 1000), .vectors = calloc(count, sizeof(struct iovec))};
     CHECK(pieces->data && pieces->vectors);
     for (size_t i = 0; i < count; i++) {
         size_t length = check_random(&random) % 4 ? check_random(&random) % 1000 : 0;

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# The example copy: the same bytes with every reactor, block and number of lanes; and what goes wrong leaves nothing behind.
+# The example copy: the same bytes with every reactor, block and number of lanes; what goes wrong leaves nothing behind.
 set -u
 
 copy=$STEALYARD_BUILD/executor/examples/copy

@@ -22,12 +22,11 @@ struct sy_address {
 };
 
 /*
- * Reads "127.0.0.1:80", "[::1]:80", "unix:/path" or, on Linux, "unix:@name": a name in the abstract space, which no file
- * stands for and which is free again when the socket is closed (a path that begins with @ is "unix:./@…"). Numbers only:
- * a host's name takes getaddrinfo(3), which blocks and so belongs in sy_spawn_blocking. Port 0, or "unix:@", lets the
- * kernel choose when binding.
- * 0; -EINVAL; -ENAMETOOLONG for a path that does not fit. On failure `message` (cut to `size` bytes; may be NULL with
- * 0) says in one line what is wrong and what would be right.
+ * Reads "127.0.0.1:80", "[::1]:80", "unix:/path" or, on Linux, "unix:@name": a name in the abstract space, which no
+ * file stands for and which is free again when the socket is closed (a path that begins with @ is "unix:./@…"). Numbers
+ * only: a host's name takes getaddrinfo(3), which blocks and so belongs in sy_spawn_blocking. Port 0, or "unix:@", lets
+ * the kernel choose when binding. 0; -EINVAL; -ENAMETOOLONG for a path that does not fit. On failure `message` (cut to
+ * `size` bytes; may be NULL with 0) says in one line what is wrong and what would be right.
  */
 int sy_address_parse(const char *text, struct sy_address *address, char *message, size_t size);
 

@@ -4,8 +4,8 @@
  * A source takes one operation in each direction, a file any number: so each operation registers the descriptor for
  * itself, which costs no system call with the back ends that take files.
  *
- * A job refers to memory of its owner's, who may go away while it waits in the pool's queue. `state` decides between the
- * two, and lives in the job's own memory, which the join handle keeps:
+ * A job refers to memory of its owner's, who may go away while it waits in the pool's queue. `state` decides between
+ * the two, and lives in the job's own memory, which the join handle keeps:
  *
  * (1) job: CAS relaxed, QUEUED to RUNNING. Partner (2): the owner's drop waits for the end from now on.
  * (2) drop: CAS relaxed, QUEUED to ABANDONED. Partner (1): the job will touch nothing, whenever it runs.
@@ -190,7 +190,7 @@ static bool is_empty(const struct iovec *vectors, size_t count) {
     return true;
 }
 
-/* Whether the kernel would not refuse it by itself: more pieces than an int counts, or a read whose 0 is not the end. */
+/* What the kernel might not refuse by itself: more pieces than an int counts, or a read whose 0 is not the end. */
 static bool is_wrong(const struct rx_op *op, const struct iovec *vectors) {
     return op->length > IOV_MAX || (op->kind == RX_READ_AT && is_empty(vectors, op->length));
 }

@@ -2,8 +2,9 @@
  * Regular files: open, and read and write at an offset, as futures. Any number of operations may be in flight on a file
  * at once. Memory is as in io.h, but an operation here may allocate.
  *
- * Where the reactor takes files (rx_ops.files) reading and writing go through it. Elsewhere, and for opening always, they
- * are jobs of the blocking pool: -EAGAIN where there is none (blocking_threads 0), -ESHUTDOWN while the runtime ends.
+ * Where the reactor takes files (rx_ops.files) reading and writing go through it. Elsewhere, and for opening always,
+ * they are jobs of the blocking pool: -EAGAIN where there is none (blocking_threads 0), -ESHUTDOWN while the runtime
+ * ends.
  *
  * Drop cancels what has not begun and waits for what has: a disk's access cannot be called back, and the buffer is the
  * caller's again when drop returns. So it may hold its worker up for as long as the disk takes, or a network's file
@@ -35,7 +36,7 @@ struct sy_file {
  */
 int sy_file_close(struct sy_file *file);
 
-/* open(2), with O_CLOEXEC. The path stays where it is like a buffer. Not for FIFOs, whose opening waits for the peer. */
+/* open(2), with O_CLOEXEC. The path stays where it is, like a buffer. Not for FIFOs: opening one waits for a peer. */
 struct sy_file_open {
     struct sy_runtime *runtime;
     const char *path;
@@ -63,9 +64,9 @@ struct sy_file_io {
 };
 
 /*
- * Reads at `offset`: fewer bytes than asked for only at the end of the file, 0 behind it, and never more than Linux moves
- * at once (2147479552). -EINVAL: a negative offset, no room at all (0 would mean the end), too many pieces; -EBADF: the
- * file is closed, or not open for this.
+ * Reads at `offset`: fewer bytes than asked for only at the end of the file, 0 behind it, and never more than Linux
+ * moves at once (2147479552). -EINVAL: a negative offset, no room at all (0 would mean the end), too many pieces;
+ * -EBADF: the file is closed, or not open for this.
  */
 struct sy_file_read_at {
     struct sy_file_io io;

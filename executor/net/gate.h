@@ -14,9 +14,9 @@
  * (5) shut: load seq_cst, both directions' words until they are 0.
  *
  * (1) comes before (2) and (4) before (5) in the one order of all seq_cst accesses. So either (2) reads what (4) wrote,
- * and the operation does not begin; or (5) comes after (1) and waits for (3), whose release hands over what the poll did
- * with the source. Who finds a 1 at (1) is the second in its direction and is refused without waiting; the first takes
- * the mark away.
+ * and the operation does not begin; or (5) comes after (1) and waits for (3), whose release hands over what the poll
+ * did with the source. Who finds a 1 at (1) is the second in its direction and is refused without waiting; the first
+ * takes the mark away.
  *
  * Rejected: a count of those inside, which takes two read-modify-writes for each operation; a reference count in the
  * source, which every back end would have to keep.

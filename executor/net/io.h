@@ -9,10 +9,11 @@
  *     … f->recv.result …
  *
  * An operation is the caller's memory and allocates nothing. It stays where it is from its first poll until it is ready
- * or dropped, and so do its buffer and, from its init, its socket. Once ready it may be initialised and polled anew. One
- * that succeeds takes one from the poll's budget, so a flooded socket starves nobody. Of two at once in one direction
- * the second gets -EBUSY; -ECANCELED: the socket was closed meanwhile. What a descriptor cannot do at all, such as
- * receiving on a listener, is told when the kernel is asked: a readiness back end may wait for that until it is ready.
+ * or dropped, and so do its buffer and, from its init, its socket. Once ready it may be initialised and polled anew.
+ * One that succeeds takes one from the poll's budget, so a flooded socket starves nobody. Of two at once in one
+ * direction the second gets -EBUSY; -ECANCELED: the socket was closed meanwhile. What a descriptor cannot do at all,
+ * such as receiving on a listener, is told when the kernel is asked: a readiness back end may wait for that until it is
+ * ready.
  *
  * Drop cancels. It returns when the kernel uses the buffer no more, so the buffer may be freed after it: at once with a
  * readiness back end; a completion back end asks the kernel to cancel, which takes it some microseconds, and drop waits
@@ -53,7 +54,7 @@ enum sy_poll sy_recv_poll(struct sy_recv *f, struct sy_context *cx);
 void sy_recv_drop(struct sy_recv *f);
 extern const struct sy_future_type sy_recv_type;
 
-/* Sends once; no bytes do nothing, or are an empty datagram. A peer that is gone is -EPIPE or -ECONNRESET, no signal. */
+/* Sends once; no bytes: nothing, or an empty datagram. A peer that is gone is -EPIPE or -ECONNRESET, never a signal. */
 struct sy_send {
     struct sy_io io;
     int64_t result; /* bytes, perhaps fewer than asked for, or -errno */
@@ -89,8 +90,8 @@ void sy_read_drop(struct sy_read *f);
 extern const struct sy_future_type sy_read_type;
 
 /*
- * Writes once, as write(2) does. To a pipe without a reader that is -EPIPE and a SIGPIPE, which ends a program that does
- * not ignore it.
+ * Writes once, as write(2) does. To a pipe without a reader that is -EPIPE and a SIGPIPE, which ends a program that
+ * does not ignore it.
  */
 struct sy_write {
     struct sy_io io;

@@ -79,8 +79,8 @@ int sy_listen_with(struct sy_socket *socket, struct sy_runtime *runtime, const s
 int sy_listen(struct sy_socket *socket, struct sy_runtime *runtime, const struct sy_address *address, int backlog);
 
 /*
- * Opens a datagram socket, UDP or Unix, bound to the address; port 0 (or "unix:@") for one that only asks others. Errors
- * and `options` as above; a bound UDP port is not reused unless reuse_port says so.
+ * Opens a datagram socket, UDP or Unix, bound to the address; port 0 (or "unix:@") for one that only asks others.
+ * Errors and `options` as above; a bound UDP port is not reused unless reuse_port says so.
  */
 int sy_datagram_bind(struct sy_socket *socket, struct sy_runtime *runtime, const struct sy_address *address,
                      const struct sy_bind_options *options);
@@ -103,8 +103,8 @@ struct sy_keep_alive {
 };
 
 /*
- * SO_KEEPALIVE and its times: finds out a peer that vanished without a word. NULL: off. -EINVAL: one of the times is out
- * of bounds; then it is not turned on.
+ * SO_KEEPALIVE and its times: finds out a peer that vanished without a word. NULL: off. -EINVAL: one of the times is
+ * out of bounds; then it is not turned on.
  */
 int sy_socket_set_keep_alive(const struct sy_socket *socket, const struct sy_keep_alive *times);
 
