@@ -73,6 +73,62 @@ static void time_limits_on_older_kernels(size_t variant) {
     refuse_in_child(never_early_without_pwait2, &variant);
 }
 
+struct neighbour {
+    struct rig *rig;
+    struct au32 gone;
+};
+
+/* Begins to wait for pipes in which nothing ever comes, gives up, and tells the one that waits when it is done. */
+static void *wait_in_vain(void *argument) {
+    struct neighbour *neighbour = argument;
+    struct rig *rig = neighbour->rig;
+    struct rx_probe probe;
+    rx_probe_init(&probe);
+    struct sy_waker waker = rx_probe_waker(&probe);
+    for (unsigned round = 0; round < support_rounds(300); round++) {
+        struct rx_op op;
+        char byte;
+        int fds[2];
+        CHECK_EQ(pipe2(fds, O_NONBLOCK | O_CLOEXEC), 0);
+        rx_op_init(&op, RX_READ, rig_register(rig, fds[0]), &byte, 1);
+        CHECK_EQ(rig->ops->poll(rig->rx, &op, &waker), RX_PENDING);
+        rig_flush(rig);
+        if (rig->ops->cancel(rig->rx, &op) == RX_PENDING) {
+            rig_finish_asleep(rig, &op, &probe);
+        }
+        rig_deregister_and_close(rig, op.source);
+        close(fds[1]);
+    }
+    rx_probe_close_shared(&probe);
+    au32_store_release(&neighbour->gone, 1);
+    rig->ops->wake(rig->rx, 0);
+    return NULL;
+}
+
+/* Who waits is made to look at what another thread wants, and goes on for the rest of the time. */
+static void case_14_time_limits_beside_another_thread(size_t variant) {
+    struct rig rig;
+    struct neighbour neighbour = {&rig, {0}};
+    pthread_t thread;
+    if (!rx_all[variant / 2]->stealable) {
+        check_skip("a slot's wait also ends when another thread leaves something for it to do");
+        return;
+    }
+    rig_init(&rig, variant);
+    CHECK_EQ(pthread_create(&thread, NULL, wait_in_vain, &neighbour), 0);
+    for (;;) {
+        int64_t start_ns = check_now_ns();
+        int events = rig.ops->wait(rig.rx, 2000000);
+        int64_t took_ns = check_now_ns() - start_ns;
+        if (au32_load_acquire(&neighbour.gone)) {
+            break;
+        }
+        CHECK(events > 0 || (events == 0 && took_ns >= 2000000));
+    }
+    CHECK_EQ(pthread_join(thread, NULL), 0);
+    rig_close(&rig);
+}
+
 static struct au32 alarms;
 
 static void count_alarm(int signal_number) {
@@ -398,6 +454,7 @@ int main(int argc, char **argv) {
     static const struct check_test tests[] = {
         {"case_14_time_limits_round_up", case_14_time_limits_round_up},
         {"case_14_time_limits_are_kept", case_14_time_limits_are_kept},
+        {"case_14_time_limits_beside_another_thread", case_14_time_limits_beside_another_thread},
         {"time_limits_on_older_kernels", time_limits_on_older_kernels},
         {"case_14_interruptions", case_14_interruptions},
         {"wakes_before_a_wait", wakes_before_a_wait},
