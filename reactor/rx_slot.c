@@ -550,13 +550,6 @@ int rx_slot_wait(struct rx_slot *slot, int64_t timeout_ns) {
     return events > 0 || is_harmless(error) ? events : error;
 }
 
-void rx_slot_flush(struct rx_slot *slot) {
-    read_mail(slot);
-    if (io_uring_sq_ready(&slot->ring) > 0) {
-        io_uring_submit(&slot->ring);
-    }
-}
-
 void rx_slot_pump(struct rx_slot *slot) {
     rx_slot_wait(slot, 0);
 }

@@ -87,8 +87,7 @@ void rx_slot_detach(struct rx_slot *slot);
 /* The slot of `rx` that the calling thread is attached to, or NULL. */
 struct rx_slot *rx_slot_here(const struct rx *rx);
 
-/* As rx_ops.flush, wait and wake, by the thread that is attached. */
-void rx_slot_flush(struct rx_slot *slot);
+/* As rx_ops.wait and wake, the first by the thread that is attached. */
 int rx_slot_wait(struct rx_slot *slot, int64_t timeout_ns);
 void rx_slot_wake(struct rx_slot *slot);
 

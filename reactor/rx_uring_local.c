@@ -256,13 +256,6 @@ static void local_detach(struct rx *rx) {
     rx_slot_detach(rx_slot_here(rx));
 }
 
-static void local_flush(struct rx *rx) {
-    struct rx_slot *here = rx_slot_here(rx);
-    if (here) {
-        rx_slot_flush(here);
-    }
-}
-
 static int local_wait(struct rx *rx, int64_t timeout_ns) {
     return rx_slot_wait(rx_slot_here(rx), timeout_ns);
 }
@@ -350,7 +343,7 @@ const struct rx_ops rx_uring_local_ops = {
     .unread = local_unread,
     .poll = local_poll,
     .cancel = local_cancel,
-    .flush = local_flush,
+    .flush = NULL, /* what a slot's thread has left is told nobody before it waits there, which hands it over */
     .attach = local_attach,
     .detach = local_detach,
     .wait = local_wait,
