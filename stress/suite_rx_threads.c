@@ -13,6 +13,7 @@
 
 #include "stress/support.h"
 #include "stress/support_rx.h"
+#include "stress/threads.h"
 
 /* ---- wakes ---- */
 
@@ -222,6 +223,67 @@ static void ping_pong(size_t variant) {
     }
 }
 
+/* A receive and a send that find nothing and no room, asked for by two threads at the same moment. */
+struct duet {
+    struct rig rig;
+    struct rig_waiter waiter;
+    struct rig_link link;
+    struct rx_probe probes[2];
+    struct threads_rounds rounds;
+};
+
+static void duet_end(struct duet *duet, size_t member, struct rx_op *op) {
+    static char room[65536];
+    if (member == 0) {
+        CHECK_EQ(send(duet->link.peer, "abc", 3, 0), 3);
+    } else {
+        while (recv(duet->link.peer, room, sizeof room, MSG_DONTWAIT) > 0) {
+        }
+    }
+    CHECK_EQ(rig_finish_asleep(&duet->rig, op, &duet->probes[member]), member ? (int64_t)op->length : 3);
+}
+
+static void duet_run(size_t member, void *shared) {
+    struct duet *duet = shared;
+    struct sy_waker waker = rx_probe_waker(&duet->probes[member]);
+    uint64_t meetings = 0;
+    char bytes[64] = {0};
+    for (size_t i = 0; threads_round(&duet->rounds, &meetings, member, i); i++) {
+        if (member == 1) {
+            rig_fill(rx_source_fd(duet->link.source));
+        }
+        threads_meet(&duet->rounds, &meetings);
+        struct rx_op op;
+        rx_op_init(&op, member ? RX_SEND : RX_RECV, duet->link.source, bytes, sizeof bytes);
+        CHECK_EQ(duet->rig.ops->poll(duet->rig.rx, &op, &waker), RX_PENDING);
+        rig_flush(&duet->rig);
+        threads_meet(&duet->rounds, &meetings);
+        if (i % 2 == member) { /* one ends while nothing happens to the other */
+            duet_end(duet, member, &op);
+        }
+        threads_meet(&duet->rounds, &meetings);
+        if (i % 2 != member) {
+            duet_end(duet, member, &op);
+        }
+    }
+}
+
+static void both_directions_at_once(size_t variant) {
+    static struct duet duet;
+    duet = (struct duet){.rounds = threads_rounds_of(2, support_rounds(4000))};
+    rig_init(&duet.rig, variant);
+    rx_probe_init(&duet.probes[0]);
+    rx_probe_init(&duet.probes[1]);
+    duet.link = rig_link(&duet.rig, AF_UNIX);
+    rig_waiter_start(&duet.waiter, &duet.rig);
+    threads_run(2, duet_run, &duet);
+    rig_waiter_stop(&duet.waiter);
+    rig_unlink(&duet.rig, duet.link);
+    rx_probe_close_shared(&duet.probes[0]);
+    rx_probe_close_shared(&duet.probes[1]);
+    rig_close(&duet.rig);
+}
+
 /* ---- cancel against readiness ---- */
 
 /* Sequence numbers as bytes, as long as there is room. */
@@ -354,6 +416,7 @@ int main(int argc, char **argv) {
         {"wake_publishes", wake_publishes},
         {"polled_beside_the_wait", polled_beside_the_wait},
         {"ping_pong", ping_pong},
+        {"both_directions_at_once", both_directions_at_once},
         {"case_09_cancel_against_readiness", case_09_cancel_against_readiness},
         {"waiter_changes", waiter_changes},
     };
