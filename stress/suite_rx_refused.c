@@ -113,6 +113,7 @@ static bool runtime_is_not_created(void *argument) {
         return false;
     }
     configure(&config, r->variant, 2);
+    sy_part_probe(SY_REACTOR, "rx_uv"); /* libuv keeps a pipe for the process, and explaining tries every reactor */
     unsigned descriptors = support_fd_count();
     int error = sy_runtime_create(&runtime, &config);
     CHECK_EQ(error, r->ops->io_uring ? -ENOTSUP : 0);
