@@ -205,7 +205,7 @@ static void connection_outlives_its_operation(size_t variant) {
 static void second_takes_nothing_on(struct rig *rig, struct rig_link link) {
     struct rx_op first, second;
     char bytes[8], others[8];
-    rig_start(rig, &first, RX_RECV, link.source, bytes, sizeof bytes);
+    CHECK_EQ(rig_begin(rig, &first, RX_RECV, link.source, bytes, sizeof bytes), RX_PENDING); /* and not handed over */
     CHECK_EQ(send(link.peer, "abc", 3, 0), 3);
     CHECK_EQ(rig_begin(rig, &second, RX_RECV, link.source, others, sizeof others), RX_DONE);
     CHECK_EQ(second.result, -EBUSY);
