@@ -53,6 +53,7 @@ struct worker {
     unsigned lifo_polls;       /* in a row */
     unsigned until_global;     /* ticks until the global queue comes first */
     unsigned until_reactor;    /* ticks until a look at the reactor */
+    unsigned overdue;          /* next, so many of the oldest of the own deque: see look_when_busy */
     unsigned global_interval;  /* the knob, or its tuned value */
     unsigned reactor_interval; /* the knob, or less where ticks are long */
     unsigned turn;             /* who comes first at the next interval: see worker.h */

@@ -6,13 +6,15 @@
  * The order in which a worker looks for a task is the design's: at every k-th tick the global queue; the LIFO slot; its
  * own deque; a batch from the global queue; stealing; the reactor; sleep.
  *
- * Fairness. Three things keep a task from starving, at the far end of a deque that is popped newest first or elsewhere:
+ * Fairness. Four things keep a task from starving, at the far end of a deque that is popped newest first or elsewhere:
  *   - what yields, was woken while it ran, or would exceed the LIFO slot's cap goes to the `deferred` stack, which is
  *     emptied into the deque when that and the global queue are empty, so that it comes after all that was there, in
  *     its own order. As long as a deque that is popped newest first holds only such `yielders`, they take turns with
  *     batches of the global queue;
  *   - at every k-th tick the global queue, the oldest task of the own deque and the deferred ones take turns in coming
  *     first, whatever else goes on being ready;
+ *   - where the reactor brings more than is run between two looks, the oldest of the own deque have half of the turns
+ *     (seen without: of 10,000 connections of a loaded server 2,000 without an answer for half a minute);
  *   - thieves take the oldest.
  *
  * Cost of a task that is spawned, run once and freed on its worker, detached, with dq_chase_lev: no read-modify-write

@@ -93,10 +93,17 @@ static inline bool look_at_reactor(struct worker *worker) {
     return worker->brought;
 }
 
-/* A busy worker looks at the reactor now and then, so that long queues starve neither sockets nor timers. */
+/*
+ * A busy worker looks at the reactor now and then, so that long queues starve neither sockets nor timers. Nor what it
+ * brings the tasks below: where a LIFO deque holds more than is run until the next look, every other one of those is
+ * its oldest.
+ */
 static inline void look_when_busy(struct worker *worker, const struct gq_ops *gq, const struct dq_ops *dq) {
     worker_set_next_look(worker);
     if (look_at_reactor(worker)) {
+        if (local_is_lifo(dq) && dq->length(worker->deque) > worker->until_reactor) {
+            worker->overdue = worker->until_reactor / 2 + 1;
+        }
         park_propagate(worker, gq, dq);
     }
 }

@@ -61,7 +61,7 @@ SY_INLINE struct sy_task *global_take(struct worker *worker, const struct gq_ops
     return global_is_empty(worker->runtime, gq) ? NULL : global_take_batch(worker, gq, dq);
 }
 
-static inline struct sy_task *take_oldest(struct worker *worker, const struct dq_ops *dq) {
+static __attribute__((noinline)) struct sy_task *take_oldest(struct worker *worker, const struct dq_ops *dq) {
     struct sy_node *oldest;
     return dq_take_oldest(dq, worker->deque, &oldest, 1) == 1 ? task_of(oldest) : NULL;
 }
@@ -178,6 +178,13 @@ SY_INLINE struct sy_task *take_local(struct worker *worker, const struct gq_ops 
         return task;
     }
     worker->lifo_polls = 0;
+    if (worker->overdue > 0) {
+        worker->overdue--;
+        task = take_oldest(worker, dq);
+        if (task) {
+            return task;
+        }
+    }
     if (worker->yielders > 0) {
         task = before_yielders(worker, gq, dq);
         if (task) {
