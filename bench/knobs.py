@@ -25,7 +25,7 @@ KNOBS = {
     "spin_ns": ([10000, 0, 1000, 5000, 20000, 50000], SPAWN + LOCAL + ["echo"]),
     "searching_max": ([0, 1, 2], ["spawn_many_remote_idle", "ping_pong", "fib", "skynet"]),
     "handoff_ns": ([2000000, 200000, 10000000], ["echo"]),
-    "speculative_io": ([1, 0], ["echo"]),
+    "speculative_io": ([0, 1], ["echo"]),
 }
 
 

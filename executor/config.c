@@ -41,7 +41,7 @@ void sy_config_init(struct sy_config *config) {
         .spin_ns = 10000,
         .handoff_ns = 2000000,
         .budget = 128,
-        .speculative_io = true,
+        .speculative_io = false,
         .blocking_threads = 512,
         .blocking_keep_alive_ns = 10000000000u,
     };
