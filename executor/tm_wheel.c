@@ -60,14 +60,12 @@
 #include "executor/tm_list.h"
 #include "executor/tm_pairing.h"
 
-#ifndef TM_WHEEL_TICK_BITS
-#define TM_WHEEL_TICK_BITS 16
-#endif
+#define TICK_BITS 16
 
 enum {
     DIGIT_BITS = 6,
     SLOTS = 1 << DIGIT_BITS, /* of a level */
-    LEVELS = (64 - TM_WHEEL_TICK_BITS + DIGIT_BITS - 1) / DIGIT_BITS,
+    LEVELS = (64 - TICK_BITS + DIGIT_BITS - 1) / DIGIT_BITS,
     IN_HEAP = LEVELS * SLOTS, /* places: the slots, level by level; then */
     NOWHERE,
     POUR_MOST = 256,
@@ -101,7 +99,7 @@ static void tm_wheel_destroy(struct tm_store *store) {
 }
 
 static uint64_t tick_of(uint64_t time_ns) {
-    return time_ns >> TM_WHEEL_TICK_BITS;
+    return time_ns >> TICK_BITS;
 }
 
 /* ---- slots: lists, with `sibling` the next and `previous` the one before ---- */
@@ -163,7 +161,7 @@ static uint64_t slot_tick(const struct tm_wheel *wheel, unsigned place) {
 }
 
 static uint64_t slot_start_ns(const struct tm_wheel *wheel, unsigned place) {
-    return slot_tick(wheel, place) << TM_WHEEL_TICK_BITS;
+    return slot_tick(wheel, place) << TICK_BITS;
 }
 
 /* ---- the wheel ---- */

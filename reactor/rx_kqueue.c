@@ -3,18 +3,18 @@
  * edge-triggered; after that no operation but the wait itself makes a system call for kqueue's sake.
  *
  * Source: kqueue(2) (Lemon, "Kqueue: A Generic and Scalable Event Notification Facility", USENIX 2001). Readiness and
- * wakers: rx_ready.c. Late events: rx_slab.h, and the generation in the event's udata. The system's own on macOS and the
- * BSDs; on Linux libkqueue, which makes epoll of it. The build was tried on Linux only.
+ * wakers: rx_ready.c. Late events: rx_slab.h, and the generation in the event's udata. The system's own on macOS and
+ * the BSDs; on Linux libkqueue, which makes epoll of it. The build was tried on Linux only.
  *
  * Registering and taking out go by EV_RECEIPT into an array of the changes' length, so that no event is fetched there.
  * Its count differs from system to system; so the entries are looked at, which are zero beforehand. A filter that is
- * refused while the other is taken (EVFILT_WRITE on a pipe whose reader has gone) is told as an edge: the call says what
- * is the matter. EV_DELETE comes before close(2): libkqueue goes on under the old registration if the number is used
- * again, and no event would ever come. The generation changes after EV_DELETE, so the only events of the old one are
- * those that a waiter has already fetched.
+ * refused while the other is taken (EVFILT_WRITE on a pipe whose reader has gone) is told as an edge: the call says
+ * what is the matter. EV_DELETE comes before close(2): libkqueue goes on under the old registration if the number is
+ * used again, and no event would ever come. The generation changes after EV_DELETE, so the only events of the old one
+ * are those that a waiter has already fetched.
  *
  * Short counts are never taken for an empty buffer: kqueue does not tell urgent data, at which a read stops short (see
- * rx_ready_poll). Nor does an operation RX_READY_IN see it come.
+ * rx_ready_poll_by). Nor does an operation RX_READY_IN see it come.
  *
  * Progress: wake is one exchange if one is already pending. Of several at once the first makes the system call; if its
  * thread stalls between the two, the wait lasts until it goes on or an event comes. register and deregister take a
@@ -22,19 +22,19 @@
  *
  * Accesses of `woken`:
  *
- * (1) wake: exchange acq_rel, 1. Release: partner (2). Acquire: a wake that finds 1 has nothing to do, whatever it sees.
+ * (1) wake: exchange acq_rel, 1. Release: partner (2). Acquire: a wake that finds 1 has nothing to do whatever it sees.
  * (2) wait: exchange acquire, 0, when the wake's event has come. What was done before any wake() up to here, also one
  *     that found 1 and triggered nothing, is visible to the caller of this wait: those exchanges come before this one,
  *     in one release sequence. A wake() after it finds 0 and triggers again.
  *
  * What libkqueue needs besides, all of it under LIBKQUEUE (2.7.0, src/linux/platform.c, read.c):
  *
- * - One event of epoll's becomes two of kqueue's, and what finds no place in the caller's array is dropped, edge or not.
- *   So the array is as long as libkqueue takes, 512; wait hands out a batch of it at a time. If it was full, something
- *   may be lost, and every source is told an edge, a batch at a time (`sweep`).
- * - It asks for SO_ERROR when an event says so, which takes the error from the socket. So the error is kept in the source
- *   and is the next call's outcome. Until the waiter has put it there, a connection that failed looks established (its
- *   name decides) and a reset like the stream's end: that one cannot be told.
+ * - One event of epoll's becomes two of kqueue's, and what finds no place in the caller's array is dropped, edge or
+ *   not. So the array is as long as libkqueue takes, 512; wait hands out a batch of it at a time. If it was full,
+ *   something may be lost, and every source is told an edge, a batch at a time (`sweep`).
+ * - It asks for SO_ERROR when an event says so, which takes the error from the socket. So the error is kept in the
+ *   source and is the next call's outcome. Until the waiter has put it there, a connection that failed looks
+ *   established (its name decides) and a reset like the stream's end: that one cannot be told.
  *
  *   (3) keep_error: store relaxed: the edge that follows (rx_ready.c (4)) publishes it.
  *   (4) take_error: load relaxed, after the edge was seen by rx_ready.c (1); CAS relaxed, so that one operation has it.

@@ -47,11 +47,12 @@
  * Where the kernel carries the operation out, a request is under way while OWNED is on and READY is off; READY is the
  * answer, and KEEP that there is more to receive. The poll's loads and stores are (1), (2) and (3).
  *
- * (11) answer: CAS acq_rel as (4), READY on, with op->result and what the kernel wrote for (1). Several threads reap, but
- *      one after the other, by a lock that they hold while they read the slot; so (4)'s argument for the slots holds.
+ * (11) answer: CAS acq_rel as (4), READY on, with op->result and what the kernel wrote for (1). Several threads reap,
+ *      but one after the other, by a lock that they hold while they read the slot; so (4)'s argument for the slots
+ *      holds.
  * (12) end: and acq_rel as (6), and READY off: the next operation begins without an answer.
- * (13) give_up: or relaxed, shut_silently: or acq_rel as (10). Both leave the waker, which the answer wakes. again's CAS
- *      (3) fails if either came since it looked.
+ * (13) give_up: or relaxed, shut_silently: or acq_rel as (10). Both leave the waker, which the answer wakes. again's
+ *      CAS (3) fails if either came since it looked.
  * (14) is_shut, is_owned, has_more: relaxed. The first is ordered by a lock of the caller's; the second comes before a
  *      call that may not be made, and one operation follows the other; the third is a hint.
  *
@@ -65,8 +66,6 @@
 
 #include <assert.h>
 #include <errno.h>
-
-#include "reactor/rx_try.h"
 
 #define READY UINT64_C(1)
 #define STORED UINT64_C(2)
@@ -196,11 +195,6 @@ enum rx_status rx_ready_poll_by(rx_attempt *attempt, struct rx_ready *ready, str
             return RX_PENDING;
         }
     }
-}
-
-enum rx_status rx_ready_poll(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker, bool unasked,
-                             bool drains) {
-    return rx_ready_poll_by(rx_try, ready, op, waker, unasked, drains);
 }
 
 void rx_ready_cancel(struct rx_ready *ready, struct rx_op *op) {

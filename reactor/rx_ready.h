@@ -19,13 +19,10 @@ uint16_t rx_ready_generation(const struct rx_ready *ready);
 
 /*
  * Makes the operation's call if the direction may be ready, or in any case if `unasked`; if that would block, or there
- * was no call, stores the waker. `drains`: a short count of RECV and SEND shows that there is no more, as it does for
- * TCP. As rx_ops.poll, including -EBUSY.
+ * was no call, stores the waker. `attempt`: the call, rx_try or one that answers as it does and may be made again.
+ * `drains`: a short count of RECV and SEND shows that there is no more, as it does for TCP. As rx_ops.poll, including
+ * -EBUSY.
  */
-enum rx_status rx_ready_poll(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker, bool unasked,
-                             bool drains);
-
-/* The same with another call than rx_try's: one that answers as rx_try does, and may be made again. */
 typedef enum rx_status rx_attempt(struct rx_op *op);
 enum rx_status rx_ready_poll_by(rx_attempt *attempt, struct rx_ready *ready, struct rx_op *op,
                                 const struct sy_waker *waker, bool unasked, bool drains);

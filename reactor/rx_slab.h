@@ -1,5 +1,5 @@
 /*
- * Type-stable memory for the sources of a readiness back end: an index finds its source for ever, and a source's memory
+ * Type-stable memory for the sources of a back end: an index finds its source for ever, and a source's memory
  * stays a source until the reactor is destroyed, so that an event that comes late finds a generation to compare and not
  * somebody else's bytes. Thread-safe; any thread takes, gives back and finds. Internal to reactor/.
  */
@@ -19,7 +19,7 @@ struct rx_slab_source {
     struct rx_ready in, out;
     struct rx_slab_source *next_free;
     struct au32 to_leave; /* while it is closed: who still has to leave it, of the closer, in and out */
-    bool drains;          /* see rx_ready_poll */
+    bool drains;          /* see rx_ready_poll_by */
 };
 
 /* Chunk k holds 64 << k sources, so a descriptor's int is always enough. */
