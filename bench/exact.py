@@ -53,7 +53,8 @@ def parse(argv):
     build = os.environ.get("STEALYARD_BUILD") or ROOT / "build" / "release"
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--build", type=Path, default=Path(build), help="the build directory (default: %(default)s)")
-    parser.add_argument("--quick", action="store_true", help="the counting build only: no instructions, no system calls")
+    parser.add_argument("--quick", action="store_true",
+                        help="the counting build only: no instructions, no system calls")
     parser.add_argument("--json", action="store_true", help='print {"rows": [...]} instead of a table')
     return parser.parse_args(argv)
 

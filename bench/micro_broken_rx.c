@@ -1,6 +1,6 @@
 /*
- * Engines, timers and stores of deadlines that are wrong once in a while: test_micro_rx.py expects that each is found out by the run that
- * would have timed it.
+ * Engines, timers and stores of deadlines that are wrong once in a while: test_micro_rx.py expects that each is found
+ * out by the run that would have timed it.
  */
 #include <stdlib.h>
 #include <string.h>

@@ -29,7 +29,7 @@ struct rx_loop {
     const struct rx_ops *ops;
     struct rx *rx;
     struct rx_rig *rig;
-    bool entered; /* a thread waits here: it is attached, where the reactor has slots */
+    bool entered;                    /* a thread waits here: it is attached, where the reactor has slots */
     struct slot *ready, **ready_end; /* whose waker was woken, in this order */
     struct slot slots[];
 };

@@ -5,8 +5,8 @@
  *
  * fire: time-outs from T to 2 T, such that some seven are due at each look; nine in ten fire, the others are cancelled.
  * cancel: each sleep is cancelled in its turn, eight at a look, and one in ten is due before that, as those of requests
- * that had no answer. An operation is one sleep, started and fired or cancelled. Each must come out once, in the order of
- * the deadlines, at the first look that is not before its own, and at the end all must be there.
+ * that had no answer. An operation is one sleep, started and fired or cancelled. Each must come out once, in the order
+ * of the deadlines, at the first look that is not before its own, and at the end all must be there.
  */
 #include <stdlib.h>
 

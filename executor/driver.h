@@ -70,7 +70,8 @@ struct driver_events {
     unsigned timers;
 };
 
-/* Where the reactor has slots: the calling thread's is `slot` from now on, and no longer. Otherwise nothing. 0, -errno. */
+/* Where the reactor has slots: the calling thread's is `slot` from now on, and no longer. Otherwise nothing.
+ * 0, -errno. */
 int driver_attach(struct driver *driver, unsigned slot);
 void driver_detach(struct driver *driver);
 

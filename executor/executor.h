@@ -43,9 +43,9 @@ struct sy_config {
     const char *reactor;
     const char *timers;
     /*
-     * The reactor that runs where `reactor` does not work: not built, or refused by the kernel, a sysctl or a sandbox, as
-     * io_uring is in many containers. A line on stderr says so, and sy_runtime_config which one runs. NULL: none, the
-     * runtime is not created (-ENOTSUP). There is no fallback that is not named: whoever measures names none.
+     * The reactor that runs where `reactor` does not work: not built, or refused by the kernel, a sysctl or a sandbox,
+     * as io_uring is in many containers. A line on stderr says so, and sy_runtime_config which one runs. NULL: none,
+     * the runtime is not created (-ENOTSUP). There is no fallback that is not named: whoever measures names none.
      */
     const char *reactor_fallback;
     bool dynamic_dispatch; /* call the parts through their tables at run time: what static dispatch saves */
@@ -162,8 +162,8 @@ struct sy_part {
     const char *order;
     const char *progress;
     const char *reclamation;
-    const char *cost;   /* of one push and one pop, and of a steal; of a receive, a send and a wait; of a timer */
-    const char *caveat; /* known defects and what is done about them */
+    const char *cost;    /* of one push and one pop, and of a steal; of a receive, a send and a wait; of a timer */
+    const char *caveat;  /* known defects and what is done about them */
     const char *missing; /* not built: what lacks, and how to get it */
     bool bounded;
     bool withholds; /* keeps some tasks from other workers until its own does something */

@@ -79,7 +79,7 @@ static bool watch_look(struct watch *watch, struct driver *driver) {
     return false;
 }
 
-/* One sleep: on the event or, where the reactor has slots, in the worker's own. False: the time is up, or for nothing. */
+/* One sleep: on the event or, where the reactor has slots, in the worker's own. False: time is up, or for nothing. */
 static bool sleep_once(struct worker *worker, int64_t limit_ns) {
     struct driver *driver = &worker->runtime->driver;
     if (driver->ops->stealable) {

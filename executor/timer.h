@@ -21,9 +21,9 @@ uint64_t sy_now_ns(void);
 struct sy_sleep {
     struct sy_runtime *runtime;
     uint64_t deadline_ns;
-    struct au32 state;        /* idle, waiting, fired */
-    uint32_t place;           /* the store of deadlines' (tm.h), as the links below; guarded by the timers' lock */
-    struct sy_waker waker;    /* guarded by the same lock */
+    struct au32 state;     /* idle, waiting, fired */
+    uint32_t place;        /* the store of deadlines' (tm.h), as the links below; guarded by the timers' lock */
+    struct sy_waker waker; /* guarded by the same lock */
     struct sy_sleep *child;
     struct sy_sleep *sibling;
     struct sy_sleep *previous;

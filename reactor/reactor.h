@@ -13,22 +13,24 @@
  *                                    → RX_PENDING: the waker is stored (a later poll may bring another) and is woken,
  *                                      perhaps spuriously, when polling again is worth while
  *     ops->cancel(rx, &op)           → RX_DONE: terminal; result is -ECANCELED, or the outcome if that came first
- *                                    → RX_PENDING: the waker is woken when it has become terminal (completion back ends)
+ *                                    → RX_PENDING: the waker is woken when it has become terminal (a completion
+ *                                      back end)
  *
  *     ops->flush(rx)                 what polls have left with the back end goes to the kernel
  *
- * Exactly one terminal answer is given per operation. A cancel loses no data, no descriptor and no buffer: if bytes were
- * already moved, the result says so. An op that was never polled needs no cancel. An op that returned RX_DONE may be
- * initialised and used again. A cancel that is pending makes progress when it is called again, without anybody in wait.
+ * Exactly one terminal answer is given per operation. A cancel loses no data, no descriptor and no buffer: if bytes
+ * were already moved, the result says so. An op that was never polled needs no cancel. An op that returned RX_DONE may
+ * be initialised and used again. A cancel that is pending makes progress when it is called again, without anybody in
+ * wait.
  *
  * A descriptor is registered once, as a source, before its first operation, and deregistered or closed after its last;
  * the source does not own the descriptor until it is closed. At most one operation per direction (in: receive, accept,
  * read, ready-in; out: send, connect, write, ready-out) may be in flight on a source; a second gets -EBUSY.
  *
  * close may be called with operations in flight. Each of them ends: its waker is woken and its next poll or cancel is
- * terminal, with the outcome if that came first and -ECANCELED otherwise. The descriptor is closed when the last of them
- * is terminal and the kernel uses it no more; so its number is not used again before, and the peer sees the end of the
- * stream then. shutdown(2) never waits: callers make it themselves, and operations in flight end by it.
+ * terminal, with the outcome if that came first and -ECANCELED otherwise. The descriptor is closed when the last of
+ * them is terminal and the kernel uses it no more; so its number is not used again before, and the peer sees the end of
+ * the stream then. shutdown(2) never waits: callers make it themselves, and operations in flight end by it.
  *
  * Timers are not the back end's: they are the same for all of them (executor/timers.h) and reach it as wait's time-out.
  *
@@ -113,17 +115,17 @@ struct rx_config {
 };
 
 struct rx_ops {
-    const char *name;    /* the file's stem */
-    const char *summary; /* one line */
-    const char *source;  /* manual page, paper */
-    const char *cost;    /* system calls for a receive that waits, a send, and a wait; memory per source, by kind */
-    const char *caveat;  /* known limits of it or of what it builds on; NULL: none */
-    const char *missing; /* not built: what lacks, and how to get it; create says -ENOTSUP. NULL: built */
+    const char *name;     /* the file's stem */
+    const char *summary;  /* one line */
+    const char *source;   /* manual page, paper */
+    const char *cost;     /* system calls for a receive that waits, a send, and a wait; memory per source, by kind */
+    const char *caveat;   /* known limits of it or of what it builds on; NULL: none */
+    const char *missing;  /* not built: what lacks, and how to get it; create says -ENOTSUP. NULL: built */
     const char *io_uring; /* the first Linux whose io_uring has what it needs: "5.19"; NULL: it uses none */
-    bool completion;     /* a completion back end; otherwise readiness */
-    bool stealable;      /* any worker may wait */
-    bool files;          /* takes regular files, each any number of times, and READ_AT and WRITE_AT */
-    bool reads_ahead;    /* data may wait in the back end's buffers: who receives by it must not read(2) besides */
+    bool completion;      /* a completion back end; otherwise readiness */
+    bool stealable;       /* any worker may wait */
+    bool files;           /* takes regular files, each any number of times, and READ_AT and WRITE_AT */
+    bool reads_ahead;     /* data may wait in the back end's buffers: who receives by it must not read(2) besides */
 
     /* -EINVAL: batch or slots; -ENOTSUP: not built, or refused by this kernel or container; -ENOMEM, -EMFILE. */
     int (*create)(struct rx **out, const struct rx_config *config);
@@ -168,7 +170,7 @@ int rx_source_fd(const struct rx_source *source);
 /* In half a line why ops->create says -ENOTSUP here, and what would be right; cut to `size` bytes. */
 void rx_explain_refusal(const struct rx_ops *ops, char *out, size_t size);
 
-/* The back ends that were built (rx_list.h), and the one called `name`, or NULL. */
+/* The back ends (rx_list.h), those with `missing` among them, and the one called `name`, or NULL. */
 extern const struct rx_ops *const rx_all[];
 extern const size_t rx_count;
 const struct rx_ops *rx_find(const char *name);

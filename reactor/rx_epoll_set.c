@@ -8,7 +8,7 @@
  *
  * Accesses of `woken`:
  *
- * (1) wake: exchange acq_rel, 1. Release: partner (2). Acquire: a wake that finds 1 has nothing to do, whatever it sees.
+ * (1) wake: exchange acq_rel, 1. Release: partner (2). Acquire: a wake that finds 1 has nothing to do whatever it sees.
  * (2) fetch: exchange acquire, 0, when the eventfd's event has come. What was done before any wake() up to here, also
  *     one that found 1 and wrote nothing, is visible to the caller of this wait: those exchanges come before this one,
  *     in one release sequence. A wake() after it finds 0 and writes again, which is a new edge.

@@ -15,8 +15,8 @@
  *  (2) first: exchange acquire, the whole stack. left: load acquire.
  *  (3) give_back: CAS release onto `returned`. Partner (4): the bytes were read, and the buffer may be written again.
  *  (4) take_returned: exchange acquire, the whole stack.
- *  (5) is_empty, waiting: relaxed. Hints: who finds an inbox empty arms a waker next, and the edge that follows each
- *      put settles that (rx_ready.c).
+ *  (5) first's look, `waiting`: relaxed. Hints: who finds an inbox empty arms a waker next, and the edge that follows
+ *      each put settles that (rx_ready.c).
  */
 #ifndef STEALYARD_REACTOR_RX_INBOX_H
 #define STEALYARD_REACTOR_RX_INBOX_H
@@ -50,7 +50,7 @@ static inline void rx_inbox_put(struct rx_inbox *inbox, struct rx_note *note) {
 
 /* By the one that takes: the oldest note, or NULL. */
 static inline struct rx_note *rx_inbox_first(struct rx_inbox *inbox) {
-    if (!inbox->first && aptr_load_relaxed(&inbox->arrived)) { /* (5) */
+    if (!inbox->first && aptr_load_relaxed(&inbox->arrived)) {               /* (5) */
         struct rx_note *note = aptr_exchange_acquire(&inbox->arrived, NULL); /* (2) */
         while (note) {
             struct rx_note *older = note->next;

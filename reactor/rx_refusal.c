@@ -1,10 +1,12 @@
 /*
  * Why a back end does not work here: not built, or io_uring refused, and by whom.
  *
- * Source: io_uring_setup(2); the sysctl kernel.io_uring_disabled (Linux 6.6): Documentation/admin-guide/sysctl/kernel.rst.
+ * Source: io_uring_setup(2); the sysctl kernel.io_uring_disabled (Linux 6.6):
+ * Documentation/admin-guide/sysctl/kernel.rst.
  *
- * The kernel is asked again, for no ring at all: permission is looked at first, and then the arguments are wrong. Nothing
- * is made, and whatever the back end's own request was, the answer tells a refusal from a kernel that lacks something.
+ * The kernel is asked again, for no ring at all: permission is looked at first, and then the arguments are wrong.
+ * Nothing is made, and whatever the back end's own request was, the answer tells a refusal from a kernel that lacks
+ * something.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE
@@ -35,19 +37,22 @@ static void explain_io_uring(const char *linux_needed, char *out, size_t size) {
     int error = syscall(__NR_io_uring_setup, 0, NULL) < 0 ? errno : 0;
     int level = error == EPERM ? disabled_by_sysctl() : 0;
     if (level == 1) {
-        snprintf(out, size, "the sysctl kernel.io_uring_disabled is 1, which leaves io_uring to the group in "
-                            "kernel.io_uring_group; 0 permits it to all");
+        snprintf(out, size,
+                 "the sysctl kernel.io_uring_disabled is 1, which leaves io_uring to the group in "
+                 "kernel.io_uring_group; 0 permits it to all");
     } else if (level > 1) {
         snprintf(out, size, "the sysctl kernel.io_uring_disabled is %d; 0 permits io_uring", level);
     } else if (error == EPERM || error == EACCES) {
-        snprintf(out, size, "a sandbox (a container's seccomp profile, a security module) forbids io_uring; run where "
-                            "io_uring_setup, io_uring_enter and io_uring_register are permitted");
+        snprintf(out, size,
+                 "a sandbox (a container's seccomp profile, a security module) forbids io_uring; run where "
+                 "io_uring_setup, io_uring_enter and io_uring_register are permitted");
     } else if (error == ENOSYS) {
         snprintf(out, size, "the kernel, or the sandbox around, has no io_uring; it takes Linux %s or later",
                  linux_needed);
     } else {
-        snprintf(out, size, "the kernel's io_uring lacks something; it takes Linux %s or later, and leave for "
-                            "io_uring_enter and io_uring_register",
+        snprintf(out, size,
+                 "the kernel's io_uring lacks something; it takes Linux %s or later, and leave for "
+                 "io_uring_enter and io_uring_register",
                  linux_needed);
     }
 }

@@ -1,11 +1,11 @@
 /*
- * Memory for sources in chunks that double, with a free list under a mutex: registering is not the hot path, and finding
- * a source takes no lock. See rx_slab.h.
+ * Memory for sources in chunks that double, with a free list under a mutex: registering is not the hot path, and
+ * finding a source takes no lock. See rx_slab.h.
  *
  * (1) take: store release of a new chunk's address. Partner (2): the chunk is zero before it can be found.
  * (2) at: load acquire. The index reached this thread through the kernel, whose order the language does not know of.
- * (3) leave: sub acq_rel. Partner: itself; the last to leave sees that the others are done with the source. The count is
- *     set before rx_ready_shut, whose (10) hands it to those who leave later.
+ * (3) leave: sub acq_rel. Partner: itself; the last to leave sees that the others are done with the source. The count
+ *     is set before rx_ready_shut, whose (10) hands it to those who leave later.
  */
 #include "reactor/rx_slab.h"
 

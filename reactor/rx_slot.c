@@ -32,7 +32,7 @@
  *      order and reads the poller's or: so the edge after it sees the waker.
  *  (6) home: load relaxed; see Mail. Stored relaxed by who has taken the source out of a mailbox, ordered by (2), (3).
  *  (7) let_go: store release, load acquire: the source, and what was read ahead for it, is the caller's again.
- *  (8) woken: as in rx_epoll.c.
+ *  (8) woken: as (1) and (2) of rx_epoll_set.c.
  *
  * A stalled slot's thread holds up what lives there, which is what "cannot be stolen" means.
  */
@@ -281,7 +281,7 @@ static struct rx_slot *slot_with_thread(struct rx *rx, unsigned from) {
 /* Under the lock, a source out of a mailbox: to a slot that has a thread; where none has, it ends or waits for one. */
 static void deliver(struct rx *rx, struct rx_local_source *source) {
     struct rx_slot *slot = slot_with_thread(rx, au32_fetch_add_relaxed(&rx->next_home, 1)); /* a hint: balance */
-    uint32_t end = au32_load_acquire(&source->mail) & (RX_MAIL_CLOSE | RX_MAIL_RELEASE); /* (1) */
+    uint32_t end = au32_load_acquire(&source->mail) & (RX_MAIL_CLOSE | RX_MAIL_RELEASE);    /* (1) */
     if (slot) {
         au32_store_relaxed(&source->home, slot->index); /* (6) */
         put_in_mailbox(slot, source);

@@ -34,13 +34,13 @@ struct rx_local_source {
     struct au32 let_go; /* see RX_MAIL_RELEASE and RX_MAIL_STOP */
     struct rx_inbox inbox;
     struct rx_local_source *next_mail;
-    int32_t error;                        /* that a receive or accept ahead ended with; before wanted_in is 0 */
-    bool tcp;                             /* may be received from ahead */
-    uint32_t armed_in;                    /* the home's: which request is in its ring, or 0 */
-    bool armed_out, stopping;             /* the home's: another is in its ring; the first is being cancelled */
-    bool starved;                         /* the home's: it ran out of buffers, so wait for readiness instead */
-    bool pausing;                         /* the home's: it is being stopped for RX_MAIL_STOP */
-    uint32_t ending;                      /* the home's: RX_MAIL_CLOSE or _RELEASE, once it came */
+    int32_t error;            /* that a receive or accept ahead ended with; before wanted_in is 0 */
+    bool tcp;                 /* may be received from ahead */
+    uint32_t armed_in;        /* the home's: which request is in its ring, or 0 */
+    bool armed_out, stopping; /* the home's: another is in its ring; the first is being cancelled */
+    bool starved;             /* the home's: it ran out of buffers, so wait for readiness instead */
+    bool pausing;             /* the home's: it is being stopped for RX_MAIL_STOP */
+    uint32_t ending;          /* the home's: RX_MAIL_CLOSE or _RELEASE, once it came */
 };
 
 struct rx_slot {
@@ -56,7 +56,7 @@ struct rx_slot {
     unsigned index;
 
     SY_ALIGNAS(SY_CACHE_LINE) struct aptr mailbox; /* a stack of sources */
-    struct au32 thread;                            /* see below */
+    struct au32 thread;                            /* RX_SLOT_… */
     struct au32 sleeping;
     struct au32 woken;
     int event_fd;

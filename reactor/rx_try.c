@@ -3,10 +3,10 @@
  *
  * Three answers need care:
  *
- * - connect(2) on a Unix stream socket says EAGAIN when the listener's backlog is full. Nothing is under way then and no
- *   event will tell when there is room, so it is the outcome and not a reason to wait.
- * - SO_ERROR is 0 both for an established connection and for one still under way, and a wake may be spurious. So poll(2)
- *   is asked first: a socket that is connecting is not writable.
+ * - connect(2) on a Unix stream socket says EAGAIN when the listener's backlog is full. Nothing is under way then and
+ *   no event will tell when there is room, so it is the outcome and not a reason to wait.
+ * - SO_ERROR is 0 both for an established connection and for one still under way, and a wake may be spurious. So
+ *   poll(2) is asked first: a socket that is connecting is not writable.
  * - An interrupted connect(2) goes on by itself; calling it again would only say EALREADY. So does a connection that an
  *   earlier, cancelled operation began.
  */

@@ -1,5 +1,5 @@
 /*
- * What all readiness back ends share: the source's common part, and the one place where an operation's system call is
+ * What all back ends share: the source's common part, and the one place where an operation's system call is
  * made. Internal to reactor/.
  */
 #ifndef STEALYARD_REACTOR_RX_TRY_H

@@ -14,8 +14,8 @@
  * Ahead, but not without end: a source that has 8 notes waiting is not received for until they are taken, so a slow
  * reader's peer is stopped by TCP. Of a peer that sends much at once the kernel may have filled all buffers before it
  * hears of that. A source for which there is no buffer is waited for by readiness. Then, and after a stop, the
- * operation makes the call itself as long as that finds something. Why TCP alone: descriptors passed over a Unix socket,
- * and a datagram's sender, would be lost.
+ * operation makes the call itself as long as that finds something. Why TCP alone: descriptors passed over a Unix
+ * socket, and a datagram's sender, would be lost.
  *
  * Sources live in the slots in turn, whoever registers them. What a thread that is not the home's asks of a ring goes
  * by mail (rx_slot.c). A worker that stays in one task for long leaves the sources of its slot dead meanwhile.
@@ -349,6 +349,6 @@ const struct rx_ops rx_uring_local_ops = {
     .wait = local_wait,
     .wake = local_wake,
 #else
-    .missing = "built without liburing (Debian: apt-get install liburing-dev)",
+    .missing = "built without liburing 2.3 (Debian: apt-get install liburing-dev)",
 #endif
 };

@@ -1,7 +1,8 @@
 #!/usr/bin/python3
 """Stands in for an echo server: keeps FAKE_HOARD bytes for each connection, all of them written to.
 
-FAKE_LOSE=N ends the Nth connection at once; FAKE_WRONG=1 sends other bytes back; FAKE_EXIT is how it ends after SIGTERM.
+FAKE_LOSE=N ends the Nth connection at once; FAKE_WRONG=1 sends other bytes back; FAKE_EXIT is how it ends after
+SIGTERM.
 """
 import os
 import selectors

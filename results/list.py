@@ -21,7 +21,8 @@ KINDS = {"queues": "queue", "deques": "deque", "reactors": "reactor", "timers": 
 def arguments(argv):
     parser = argparse.ArgumentParser(
         prog="stealyard list", description="The global queues, deques, reactors, timers and workloads that exist, with"
-        " what each implementation claims, and what the newest bundle in results/ has measured of it.", allow_abbrev=False)
+        " what each implementation claims, and what the newest bundle in results/ has measured of it.",
+        allow_abbrev=False)
     parser.add_argument("--json", action="store_true", help="print JSON")
     return parser.parse_args(argv)
 

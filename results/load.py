@@ -48,7 +48,8 @@ def parse(argv):
     parser.add_argument("--servers", metavar="NAME,…", help="names or patterns, as 'rx_*,limit-*,tokio' (default: all)")
     parser.add_argument("--workers", type=int, default=1, help="of each server (default: %(default)s)")
     parser.add_argument("--blocks", type=int, default=plan.MIN_BLOCKS, help="default: %(default)s")
-    parser.add_argument("--seconds", type=float, default=1.0, help="a sample's window; wrk's in whole ones (default: 1)")
+    parser.add_argument("--seconds", type=float, default=1.0,
+                        help="a sample's window; wrk's in whole ones (default: 1)")
     parser.add_argument("--seed", type=int, default=1, help="of the order and the messages (default: 1)")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write every sample and what was made of them there")
     parser.add_argument("--dry-run", action="store_true", help="what would be measured, and how long that takes")
@@ -240,8 +241,8 @@ def table(kind, rows):
     return lines
 
 
-LEGEND = """Medians over the blocks with their 95 % intervals. "CPU: X" is the server's messages per second of processor time
-divided by X's, "rate: X" its messages per second divided by X's; above 1 it is better than X."""
+LEGEND = """Medians over the blocks with their 95 % intervals. "CPU: X" is the server's messages per second of processor
+time divided by X's, "rate: X" its messages per second divided by X's; above 1 it is better than X."""
 LIMITS = """"limit" is the hand-written loop that asks the kernel in the same way: limit-uring for rx_uring,
 limit-multishot for rx_uring_local, limit-epoll for the others of ours."""
 

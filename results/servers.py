@@ -1,4 +1,4 @@
-"""Servers that are weighed against each other: ours over each reactor, the physical limits, and the peers that serve."""
+"""Servers that are weighed against each other: ours over each reactor, the physical limits, the peers that serve."""
 import fnmatch
 import shutil
 from dataclasses import dataclass

@@ -26,7 +26,7 @@ found() {
     done
 }
 
-# run_stuck <suite> <reactor>/<test> <file>: in one of three runs, each with much more time than the sound reactor takes.
+# run_stuck <suite> <reactor>/<test> <file>: in one of three runs, each with much more time than the sound one takes.
 run_stuck() {
     local program=$STEALYARD_BUILD/stress/broken_$1 status=0 start=$SECONDS
     "$program" --only "rx_sound/${2#*/}" >"$3" 2>&1 || return
@@ -37,8 +37,8 @@ run_stuck() {
     [[ $status -eq 1 ]] && grep -q "^FAIL $2: did not end in time" "$3"
 }
 
-# stuck <suite> <reactor>/<test>...: what a reactor forgets shows as a test that does not end. They are started here, for
-# they sleep, and looked at by all_stuck.
+# stuck <suite> <reactor>/<test>...: what a reactor forgets shows as a test that does not end. They are started here,
+# for they sleep, and looked at by all_stuck.
 stuck_tests=() stuck_jobs=()
 stuck() {
     local suite=$1 only

@@ -1,7 +1,7 @@
 /*
- * Faulty reactors, each a good one that does one thing wrong, always or now and then. The reactor suites are linked with
- * the list in rx_broken.c in place of reactor_list.c, and test_rx_broken.sh expects each to be found out by the tests
- * that it names. There is one reactor of a kind at a time, so a fault may keep what it needs in globals.
+ * Faulty reactors, each a good one that does one thing wrong, always or now and then. The reactor suites are linked
+ * with the list in rx_broken.c in place of reactor_list.c, and test_rx_broken.sh expects each to be found out by the
+ * tests that it names. There is one reactor of a kind at a time, so a fault may keep what it needs in globals.
  */
 #ifndef STEALYARD_STRESS_RX_BROKEN_H
 #define STEALYARD_STRESS_RX_BROKEN_H

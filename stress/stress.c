@@ -26,26 +26,27 @@ static size_t combination_count;
 /* ---- the command line ---- */
 
 static void print_help(FILE *out) {
-    fprintf(out,
-            "usage: stress [flag]...\n"
-            "Drives every combination of global queue, local deque and reactor under the full runtime, at random from\n"
-            "a seed, and checks that each task runs and ends exactly once, sees what it must see and is never lost.\n"
-            "  --seconds N      how long in all, shared out evenly (default 30, more for more than %u combinations)\n"
-            "  --seed S         of everything that is drawn (default: from the clock; printed)\n"
-            "  --queue NAME     only this global queue\n"
-            "  --deque NAME     only this local deque\n"
-            "  --reactor NAME   only this reactor\n"
-            "  --dispatch HOW   static, dynamic or both (default; dynamic for the first combination only)\n"
-            "  --episode K      only the K-th episode of the combination chosen: repeats a failure\n"
-            "  --watchdog N     seconds without any progress that count as a hang (default 10)\n"
-            "  --inject FAULT   commit a fault, to see that it is found: lost-wake, double-run, idle (nothing is\n"
-            "                   exercised) or none (default)\n"
-            "  --list           the combinations\n"
-            "  --help           this text\n"
-            "A combination in which something was never exercised is \"not tested\".\n"
-            "Exit status: 0 all passed, 1 a check failed or a combination was not tested, 2 wrong usage, 77 a part does\n"
-            "not work on this machine.\n",
-            (unsigned)(SECONDS_DEFAULT * COMBINATIONS_A_SECOND));
+    fprintf(
+        out,
+        "usage: stress [flag]...\n"
+        "Drives every combination of global queue, local deque and reactor under the full runtime, at random from\n"
+        "a seed, and checks that each task runs and ends exactly once, sees what it must see and is never lost.\n"
+        "  --seconds N      how long in all, shared out evenly (default 30, more for more than %u combinations)\n"
+        "  --seed S         of everything that is drawn (default: from the clock; printed)\n"
+        "  --queue NAME     only this global queue\n"
+        "  --deque NAME     only this local deque\n"
+        "  --reactor NAME   only this reactor\n"
+        "  --dispatch HOW   static, dynamic or both (default; dynamic for the first combination only)\n"
+        "  --episode K      only the K-th episode of the combination chosen: repeats a failure\n"
+        "  --watchdog N     seconds without any progress that count as a hang (default 10)\n"
+        "  --inject FAULT   commit a fault, to see that it is found: lost-wake, double-run, idle (nothing is\n"
+        "                   exercised) or none (default)\n"
+        "  --list           the combinations\n"
+        "  --help           this text\n"
+        "A combination in which something was never exercised is \"not tested\".\n"
+        "Exit status: 0 all passed, 1 a check failed or a combination was not tested, 2 wrong usage, 77 a part does\n"
+        "not work on this machine.\n",
+        (unsigned)(SECONDS_DEFAULT * COMBINATIONS_A_SECOND));
 }
 
 __attribute__((noreturn, format(printf, 1, 2))) static void wrong_usage(const char *format, ...) {

@@ -124,8 +124,8 @@ static void spawn_nap(struct sy_runtime *runtime, uint64_t duration_ns, struct s
 }
 
 /*
- * The worker that held the reactor got stuck in a task; its idle peers slept on, and input, output and timers died. Of a
- * reactor that cannot be stolen the stuck worker keeps its own input and output, as it says, but no timers.
+ * The worker that held the reactor got stuck in a task; its idle peers slept on, and input, output and timers died. Of
+ * a reactor that cannot be stolen the stuck worker keeps its own input and output, as it says, but no timers.
  */
 static void bug_06_reactor_behind_a_blocked_task_tokio_4730(size_t combo) {
     if (support_combo(combo)->workers < 2) {

@@ -35,7 +35,7 @@ static void case_14_time_limits_round_up(size_t variant) {
     rig_close(&rig);
 }
 
-/* On a busy machine a wait may oversleep, and often; but not the shortest of twenty, and not by fifty times its limit. */
+/* On a busy machine a wait may oversleep, even often; but not the shortest of twenty, nor by fifty times its limit. */
 static void case_14_time_limits_are_kept(size_t variant) {
     struct rig rig;
     int64_t shortest_ns = INT64_MAX;

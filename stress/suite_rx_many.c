@@ -26,8 +26,8 @@ struct member {
     uint64_t bytes;
 };
 
-/* Of 10,000 descriptors 100 are active, as in libevent's benchmark. The idle ones, event counters so that one descriptor
- * each will do, are never woken. */
+/* Of 10,000 descriptors 100 are active, as in libevent's benchmark. The idle ones, event counters so that one
+ * descriptor each will do, are never woken. */
 static void ten_thousand(size_t variant) {
     enum { ALL = 10000, EVERY = 100, ROUNDS = 10, NEEDED = ALL + ALL / EVERY + 100 };
     if (!rig_raise_descriptor_limit(NEEDED)) {

@@ -1,7 +1,7 @@
 /*
- * Cases that reactors under a runtime got wrong, over every back end: wakes lost while a worker goes to sleep, the poller
- * that leaves for a long task, workers that end with operations in flight, wakers that race the shutdown, and work that
- * stays with whoever accepted it. The reactor's own cases are in suite_rx*.c beside this.
+ * Cases that reactors under a runtime got wrong, over every back end: wakes lost while a worker goes to sleep, the
+ * poller that leaves for a long task, workers that end with operations in flight, wakers that race the shutdown, and
+ * work that stays with whoever accepted it. The reactor's own cases are in suite_rx*.c beside this.
  * ctest-timeout: 300
  * ctest-each: rx_list
  */

@@ -35,10 +35,10 @@ __attribute__((noreturn, format(printf, 3, 4))) void support_fatal(const char *f
 
 /*
  * One runtime to test. The first of every kind of part with 1, 2 and 4 workers, and once dynamically; then one for each
- * other part, with a reactor (but for timers), timers and a number of workers in their turn, and a queue with a deque in
- * its turn as well. All combinations would take a hundred times as long, and parts of one kind know nothing of those of
- * another (the stress program does take all). What does not work on this machine takes no turn; the combination that is
- * there for it is skipped.
+ * other part, with a reactor (but for timers), timers and a number of workers in their turn, and a queue with a deque
+ * in its turn as well. All combinations would take a hundred times as long, and parts of one kind know nothing of those
+ * of another (the stress program does take all). What does not work on this machine takes no turn; the combination that
+ * is there for it is skipped.
  */
 struct support_combo {
     const char *global_queue;

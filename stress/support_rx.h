@@ -97,8 +97,8 @@ void rig_settle(struct rig *rig);
 int64_t rig_cancel(struct rig *rig, struct rx_op *op);
 
 /*
- * A thread that waits all the time, from rig_waiter_start, which detaches the caller, to rig_waiter_stop, which attaches
- * it again. Or in a given slot, which nobody is attached to, from rig_waiter_start_in to rig_waiter_end.
+ * A thread that waits all the time, from rig_waiter_start, which detaches the caller, to rig_waiter_stop, which
+ * attaches it again. Or in a given slot, which nobody is attached to, from rig_waiter_start_in to rig_waiter_end.
  */
 struct rig_waiter {
     struct rig *rig;
@@ -125,7 +125,7 @@ struct rig_link {
 struct rig_link rig_link(struct rig *rig, int family);
 void rig_unlink(struct rig *rig, struct rig_link link);
 
-/* Runs the test over a Unix and a TCP link, each with a fresh reactor. The second: the test closes the source itself. */
+/* Runs the test over a Unix and a TCP link, each with a fresh reactor. The second: the test closes the source. */
 void rig_over_families(size_t variant, void (*test)(struct rig *rig, struct rig_link link));
 void rig_over_families_closing(size_t variant, void (*test)(struct rig *rig, struct rig_link link));
 

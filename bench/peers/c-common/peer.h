@@ -31,7 +31,7 @@ struct peer {
     const char *program;                          /* libuv-peer */
     const char *version;                          /* libuv 1.44.2 */
     const struct peer_workload *const *workloads; /* ends with NULL */
-    void (*need)(void); /* ends the process with PEER_SKIPPED where the machine lacks what serving takes; NULL: nothing */
+    void (*need)(void); /* ends the process with PEER_SKIPPED where the machine lacks what serving takes; or NULL */
     /* Until SIGTERM or SIGINT. Calls peer_listening when it is ready for either. The listener is non-blocking. */
     void (*serve_echo)(unsigned workers, int listener);
 };

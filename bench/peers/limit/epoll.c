@@ -117,8 +117,8 @@ static bool take(struct loop *loop, const struct epoll_event *event) {
     }
     if (connection == &loop->listener) {
         accept_all(loop);
-    } else if (!echo(loop, connection) || (!connection->rest && event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) &&
-                                           !echo(loop, connection))) {
+    } else if (!echo(loop, connection) ||
+               (!connection->rest && event->events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR) && !echo(loop, connection))) {
         end(connection); /* an edge that tells of the end comes once: then it is read up to it */
     }
     return true;

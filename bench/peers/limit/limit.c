@@ -46,7 +46,6 @@ int limit_main(const char *name, const char *what, void (*need)(void), void (*se
     static const struct peer_workload *const none[] = {NULL};
     char version[128];
     snprintf(version, sizeof version, "physical limit: one thread, %s", what);
-    struct peer peer = {
-        .program = name, .version = version, .workloads = none, .need = need, .serve_echo = serve};
+    struct peer peer = {.program = name, .version = version, .workloads = none, .need = need, .serve_echo = serve};
     return peer_main(&peer, argc, argv);
 }

@@ -18,9 +18,7 @@ struct connection {
     char buffer[LIMIT_BUFFER];
 };
 
-static struct {
-    char signals, accepted; /* their addresses are user data */
-} tags;
+static struct { char signals, accepted; /* their addresses are user data */ } tags;
 
 static void receive(struct io_uring *ring, struct connection *connection) {
     struct io_uring_sqe *sqe = limit_sqe(ring);
@@ -79,5 +77,6 @@ static void serve(unsigned workers, int listener) {
 }
 
 int main(int argc, char **argv) {
-    return limit_main("limit-uring-peer", "io_uring, a receive and a send by turns", limit_need_ring, serve, argc, argv);
+    return limit_main("limit-uring-peer", "io_uring, a receive and a send by turns", limit_need_ring, serve, argc,
+                      argv);
 }
