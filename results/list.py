@@ -7,7 +7,7 @@ import textwrap
 import bundle as bundles
 import inventory
 import view
-from common import RESULTS, run_program, to_json
+from common import run_program, to_json
 
 NOT_CLAIMS = {"name", "summary", "source", "measured", "cost", "caveat", "missing", "works_here"}
 # What is asked of the other kinds only, and so is false here without meaning anything.
