@@ -105,8 +105,22 @@ struct rx_op {
     size_t length;  /* of buffer, data or address in bytes; of vectors: how many, at most IOV_MAX */
     int64_t offset; /* READ_AT, WRITE_AT: from the file's beginning, in bytes */
     int64_t result; /* valid once terminal */
-    void *backend;  /* the back end's own */
 };
+
+/* Whether the operation uses the source's in direction (the others use out). */
+static inline bool rx_kind_is_in(enum rx_kind kind) {
+    switch (kind) {
+    case RX_RECV:
+    case RX_RECV_MSG:
+    case RX_READ:
+    case RX_READ_AT:
+    case RX_ACCEPT:
+    case RX_READY_IN:
+        return true;
+    default:
+        return false;
+    }
+}
 
 struct rx_config {
     unsigned batch;   /* events taken per wait, at least 1 */
@@ -186,7 +200,6 @@ static inline void rx_op_init(struct rx_op *op, enum rx_kind kind, struct rx_sou
     op->length = length;
     op->offset = 0;
     op->result = 0;
-    op->backend = NULL;
 }
 
 #ifdef __cplusplus

@@ -48,7 +48,7 @@ bool rx_readiness_tell(struct rx_slab_source *source, uint16_t generation, unsig
 /* Whether this can be waited for: 0, -EBADF, or -EPERM for a file that poll(2) would call ready always. */
 int rx_readiness_admits(int fd);
 
-/* Whether a short count shows an empty buffer: for TCP. A Unix socket also stops where descriptors were passed. */
+/* A TCP socket: a short count shows an empty buffer. A Unix socket also stops where descriptors were passed. */
 bool rx_readiness_drains(int fd);
 
 /* Names a source and its generation in 48 bits, for what the kernel hands back with an event. */

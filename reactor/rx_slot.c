@@ -344,7 +344,7 @@ void rx_slot_post_and_await(struct rx *rx, struct rx_local_source *source, uint3
     rx_slot_post(rx, source, mail);
     while (!au32_load_acquire(&source->let_go)) { /* (7) */
         if (here) {
-            rx_slot_pump(here);
+            rx_slot_wait(here, 0);
         } else {
             sched_yield();
         }
@@ -548,10 +548,6 @@ int rx_slot_wait(struct rx_slot *slot, int64_t timeout_ns) {
     int error = io_uring_cq_ready(&slot->ring) > 0 ? 0 : enter(slot, timeout_ns);
     int events = reap(slot);
     return events > 0 || is_harmless(error) ? events : error;
-}
-
-void rx_slot_pump(struct rx_slot *slot) {
-    rx_slot_wait(slot, 0);
 }
 
 /* ---- life ---- */

@@ -100,7 +100,4 @@ bool rx_slot_end_now(struct rx *rx, struct rx_local_source *source, uint32_t how
 /* Sends mail that is answered by `let_go`, and returns when it was. */
 void rx_slot_post_and_await(struct rx *rx, struct rx_local_source *source, uint32_t mail);
 
-/* Reads the own mail, asks the kernel and takes what it answers at once. */
-void rx_slot_pump(struct rx_slot *slot);
-
 #endif

@@ -22,19 +22,4 @@ struct rx_source {
  */
 enum rx_status rx_try(struct rx_op *op);
 
-/* Whether the operation uses the source's in direction (the others use out). */
-static inline bool rx_kind_is_in(enum rx_kind kind) {
-    switch (kind) {
-    case RX_RECV:
-    case RX_RECV_MSG:
-    case RX_READ:
-    case RX_READ_AT:
-    case RX_ACCEPT:
-    case RX_READY_IN:
-        return true;
-    default:
-        return false;
-    }
-}
-
 #endif

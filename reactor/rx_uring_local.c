@@ -41,13 +41,12 @@
 
 #if SY_HAVE_LIBURING
 
-#include <netinet/in.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
+#include "reactor/rx_readiness.h"
 #include "reactor/rx_slot.h"
 
 static struct rx_local_source *source_of(const struct rx_op *op) {
@@ -64,7 +63,7 @@ static void close_source(struct rx *rx, struct rx_local_source *source) {
     struct rx_slot *here = rx_slot_here(rx);
     rx_slot_post(rx, source, RX_MAIL_CLOSE);
     if (here) {
-        rx_slot_pump(here);
+        rx_slot_wait(here, 0);
     }
 }
 
@@ -218,26 +217,17 @@ static enum rx_status local_cancel(struct rx *rx, struct rx_op *op) {
 
 /* ---- registration ---- */
 
-static bool is_tcp(int fd) {
-    int protocol = 0;
-    socklen_t size = sizeof protocol;
-    return getsockopt(fd, SOL_SOCKET, SO_PROTOCOL, &protocol, &size) == 0 && protocol == IPPROTO_TCP;
-}
-
 static int local_register(struct rx *rx, int fd, struct rx_source **out) {
-    struct stat status;
-    if (fstat(fd, &status)) {
-        return -errno;
-    }
-    if (S_ISREG(status.st_mode) || S_ISDIR(status.st_mode)) {
-        return -EPERM;
+    int error = rx_readiness_admits(fd);
+    if (error) {
+        return error;
     }
     struct rx_local_source *source = (struct rx_local_source *)rx_slab_take(&rx->sources);
     if (!source) {
         return -ENOMEM;
     }
     source->slab.base.fd = fd;
-    source->tcp = is_tcp(fd);
+    source->tcp = rx_readiness_drains(fd);
     source->error = 0;
     source->starved = false;
     /* relaxed: a hint, for balance */

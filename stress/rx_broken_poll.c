@@ -157,12 +157,12 @@ static enum rx_status finish(struct rx *rx, struct rx_op *op, int64_t result) {
 
 /* An operation ends with the thread that began it, as io_uring's do. */
 enum rx_status mortal_poll(struct rx *rx, struct rx_op *op, const struct sy_waker *waker) {
-    int thread = (int)(intptr_t)op->backend;
+    int thread = (int)op->offset; /* which nothing else uses here */
     if (thread && tgkill(getpid(), thread, 0) && errno == ESRCH) {
         return finish(rx, op, -ECANCELED);
     }
     enum rx_status status = good->poll(rx, op, waker);
-    op->backend = status == RX_PENDING ? (void *)(intptr_t)(thread ? thread : gettid()) : NULL;
+    op->offset = status != RX_PENDING ? 0 : thread ? thread : gettid();
     return status;
 }
 

@@ -17,21 +17,6 @@ void sy_io_init(struct sy_io *io, struct sy_socket *socket, enum rx_kind kind, v
     rx_op_init(&io->op, kind, NULL, buffer, length);
 }
 
-/* 0 for what uses the socket's in direction, 1 for out; as the reactor counts them. */
-static unsigned direction_of(enum rx_kind kind) {
-    switch (kind) {
-    case RX_SEND:
-    case RX_SEND_MSG:
-    case RX_WRITE:
-    case RX_WRITE_AT:
-    case RX_CONNECT:
-    case RX_READY_OUT:
-        return 1;
-    default:
-        return 0;
-    }
-}
-
 static enum rx_status refuse(struct rx_op *op, int error) {
     op->result = error;
     return RX_DONE;
@@ -51,7 +36,7 @@ static enum rx_status begin(struct sy_io *io, struct sy_context *cx) {
     if (receives_nothing(&io->op)) {
         return refuse(&io->op, -EINVAL);
     }
-    unsigned direction = direction_of(io->op.kind);
+    unsigned direction = rx_kind_is_in(io->op.kind) ? 0 : 1;
     enum net_gate gate = net_gate_enter(io->socket, direction);
     if (gate != NET_GATE_ENTERED) {
         return refuse(&io->op, gate == NET_GATE_BUSY ? -EBUSY : -ECANCELED);
