@@ -48,7 +48,7 @@ void driver_close(struct driver *driver, struct rx_source *source) {
 }
 
 static struct driver_events collect(struct driver *driver, int events) {
-    /* A wait that fails (out of memory in the kernel) is tried again by whoever comes next; timers must go on. */
+    /* A wait that fails (out of memory in the kernel) is tried again, and timers must go on. */
     return (struct driver_events){.events = events > 0 ? (unsigned)events : 0, .timers = timers_fire(&driver->timers)};
 }
 
@@ -64,7 +64,8 @@ void driver_detach(struct driver *driver) {
 
 struct driver_events driver_look(struct driver *driver, bool locked) {
     int events = 0;
-    if (au32_load_relaxed(&driver->sources) > 0) {
+    /* Where the kernel carries operations out, those of a socket that was the last to be closed still have to end. */
+    if (driver->ops->completion || au32_load_relaxed(&driver->sources) > 0) {
         events = driver->ops->wait(driver->rx, 0);
     }
     return locked ? collect(driver, events) : (struct driver_events){.events = events > 0 ? (unsigned)events : 0};

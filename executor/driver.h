@@ -37,7 +37,7 @@ enum { DRIVER_FREE, DRIVER_LOOKING, DRIVER_BLOCKING };
 struct driver {
     const struct rx_ops *ops;
     struct rx *rx;
-    struct au32 sources; /* registered descriptors: none means that a look would find none */
+    struct au32 sources; /* registered descriptors: without any a look finds none, but for what was closed just now */
     SY_ALIGNAS(SY_CACHE_LINE) struct au32 lock;
     struct au32 sentinel; /* 0 or 1 */
     struct au32 epoch;

@@ -98,7 +98,7 @@ SY_INLINE void worker_loop(struct worker *worker, const struct gq_ops *gq, const
 
 /* ---- the end ---- */
 
-/* With the workers joined: a task that is in a queue of `worker` (may be NULL) or in the global one. NULL: none is. */
+/* With every worker out of its loop: a task that is in a queue of `worker` (may be NULL) or in the global one. NULL: none is. */
 SY_INLINE struct sy_task *take_any(struct sy_runtime *runtime, struct worker *worker, const struct gq_ops *gq,
                                    const struct dq_ops *dq) {
     struct sy_node *node = NULL;

@@ -155,7 +155,8 @@ struct rx_ops {
 
     /*
      * NULL without `reads_ahead`. With no operation in flight: ends reading ahead, until an operation is polled again
-     * that finds nothing read, and returns how many bytes (or connections) still wait for an operation to take them.
+     * that finds nothing read, and returns how many bytes (or connections) still wait for an operation to take them; an
+     * error that was read ahead counts as one.
      */
     size_t (*unread)(struct rx *rx, struct rx_source *source);
 

@@ -276,14 +276,14 @@ static int64_t now_ns(void) {
 
 /* Under the lock: polls until there is something to take, a wake, or the limit. 0 or -errno. */
 static int poll_until(struct rx_poll_set *set, int64_t timeout_ns) {
-    int64_t left_ns = timeout_ns, end_ns = timeout_ns > 0 ? now_ns() + timeout_ns : 0;
+    int64_t left_ns = timeout_ns, begun_ns = timeout_ns > 0 ? now_ns() : 0;
     for (;;) {
         int told = poll_once(set, set->woken ? 0 : left_ns);
         if (told <= 0 || set->untaken || set->woken) {
             return told < 0 ? told : 0;
         }
         if (timeout_ns > 0) { /* it was rung for a change: for the rest of the time */
-            left_ns = end_ns - now_ns();
+            left_ns = timeout_ns - (now_ns() - begun_ns);
             left_ns = left_ns > 0 ? left_ns : 0;
         }
     }

@@ -104,15 +104,27 @@ static void wake_taken(struct rx_ready *ready, uint64_t word) {
     }
 }
 
-bool rx_ready_edge(struct rx_ready *ready, uint16_t generation, bool keep) {
+bool rx_ready_take_edge(struct rx_ready *ready, uint16_t generation, bool keep, struct sy_waker *waker_out) {
     uint64_t word = au64_load_relaxed(&ready->word);
+    waker_out->vtable = NULL;
     do {
         if (generation_of(word) != generation) {
             return false;
         }
     } while (!au64_cas_acq_rel(&ready->word, &word, with_edge(word, keep ? KEEP : 0))); /* (4) */
-    wake_taken(ready, word);
+    if (word & STORED) {
+        *waker_out = *slot_of(ready, word);
+    }
     return true;
+}
+
+bool rx_ready_edge(struct rx_ready *ready, uint16_t generation, bool keep) {
+    struct sy_waker waker;
+    bool current = rx_ready_take_edge(ready, generation, keep, &waker);
+    if (waker.vtable) {
+        sy_waker_wake(waker);
+    }
+    return current;
 }
 
 bool rx_ready_shut(struct rx_ready *ready) {

@@ -37,6 +37,9 @@ void rx_ready_cancel(struct rx_ready *ready, struct rx_op *op);
  */
 bool rx_ready_edge(struct rx_ready *ready, uint16_t generation, bool keep);
 
+/* The same, but leaves it to the caller to wake `*waker_out`, whose vtable is NULL where nobody is to be woken. */
+bool rx_ready_take_edge(struct rx_ready *ready, uint16_t generation, bool keep, struct sy_waker *waker_out);
+
 /* Before a connection begins: a hang-up told so far was of the unconnected socket. */
 void rx_ready_forget_hangup(struct rx_ready *ready);
 

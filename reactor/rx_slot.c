@@ -32,7 +32,11 @@
  *      order and reads the poller's or: so the edge after it sees the waker.
  *  (6) home: load relaxed; see Mail. Stored relaxed by who has taken the source out of a mailbox, ordered by (2), (3).
  *  (7) let_go: store release, load acquire: the source, and what was read ahead for it, is the caller's again.
- *  (8) woken: as (1) and (2) of rx_epoll_set.c.
+ *  (8) woken: as (1) and (2) of rx_epoll_set.c. A wake is noticed once, by a wait or before the next one, and stays for
+ *      the next thread if this one is leaving.
+ *  (9) telling: and release. Partner: the ender's load acquire of wanted, which finds nothing under way only behind it.
+ *      Without TELLING the source could be ended and be used again, in another slot, between an edge and the reading of
+ *      the waker that it took, and two threads would be at one direction's wakers (rx_ready.c (4) allows one).
  *
  * A stalled slot's thread holds up what lives there, which is what "cannot be stolen" means.
  */
@@ -102,11 +106,14 @@ static struct io_uring_sqe *next_request(struct rx_slot *slot, uint64_t data) {
     return sqe;
 }
 
+/* Where there is no room, `wake_armed` stays off, and nobody blocks until it is on. */
 static void arm_wake(struct rx_slot *slot) {
     struct io_uring_sqe *sqe = next_request(slot, TAG_WAKE);
-    assert(sqe); /* the first request of a ring, or one whose completion was just reaped */
-    io_uring_prep_poll_multishot(sqe, slot->event_fd, POLLIN);
-    sqe->user_data = TAG_WAKE;
+    if (sqe) {
+        io_uring_prep_poll_multishot(sqe, slot->event_fd, POLLIN);
+        sqe->user_data = TAG_WAKE;
+        slot->wake_armed = true;
+    }
 }
 
 static void prepare_in(struct rx_local_source *source, struct io_uring_sqe *sqe, uint32_t wanted) {
@@ -127,7 +134,7 @@ static void prepare_in(struct rx_local_source *source, struct io_uring_sqe *sqe,
 }
 
 static void arm_in(struct rx_slot *slot, struct rx_local_source *source) {
-    uint32_t wanted = au32_load_acquire(&source->wanted_in); /* (5) */
+    uint32_t wanted = au32_load_acquire(&source->wanted_in) & ~RX_LOCAL_TELLING; /* (5) */
     if (wanted && !source->armed_in && !source->ending) {
         struct io_uring_sqe *sqe = next_request(slot, 0);
         if (!sqe) {
@@ -139,7 +146,8 @@ static void arm_in(struct rx_slot *slot, struct rx_local_source *source) {
 }
 
 static void arm_out(struct rx_slot *slot, struct rx_local_source *source) {
-    if (au32_load_acquire(&source->wanted_out) && !source->armed_out && !source->ending) { /* (5) */
+    uint32_t wanted = au32_load_acquire(&source->wanted_out) & ~RX_LOCAL_TELLING; /* (5) */
+    if (wanted && !source->armed_out && !source->ending) {
         struct io_uring_sqe *sqe = next_request(slot, 0);
         if (!sqe) {
             rx_slot_post(slot->rx, source, RX_MAIL_OUT);
@@ -189,7 +197,7 @@ static void end_source(struct rx *rx, struct rx_local_source *source, uint32_t h
 }
 
 bool rx_slot_end_now(struct rx *rx, struct rx_local_source *source, uint32_t how) {
-    /* (5), (3): the home is done with it, but for an edge, which is then of an earlier generation */
+    /* (5), (3): the home is done with it */
     if (au32_load_acquire(&source->wanted_in) || au32_load_acquire(&source->wanted_out) ||
         au32_load_acquire(&source->mail)) {
         return false;
@@ -254,14 +262,13 @@ static void read_mail(struct rx_slot *slot) {
         if (mail & (RX_MAIL_CLOSE | RX_MAIL_RELEASE)) {
             begin_end(slot, source, mail & (RX_MAIL_CLOSE | RX_MAIL_RELEASE));
         } else {
-            if (mail & RX_MAIL_STOP) {
-                begin_pause(slot, source);
-            }
-            if (mail & RX_MAIL_IN) { /* with STOP it is of an operation that has ended: nothing is wanted any more */
-                arm_in(slot, source);
-            }
             if (mail & RX_MAIL_OUT) {
                 arm_out(slot, source);
+            }
+            if (mail & RX_MAIL_STOP) { /* an IN beside it is of an operation that has ended. Last: the source may be */
+                begin_pause(slot, source); /* another's from its answer on */
+            } else if (mail & RX_MAIL_IN) {
+                arm_in(slot, source);
             }
         }
         source = next;
@@ -290,7 +297,8 @@ static void deliver(struct rx *rx, struct rx_local_source *source) {
         au32_exchange_acq_rel(&source->mail, 0); /* (3) */
         end_source(rx, source, end);
     } else {
-        if (au32_fetch_and_acq_rel(&source->mail, ~RX_MAIL_STOP) & RX_MAIL_STOP) { /* (3) */
+        if (au32_load_acquire(&source->mail) & RX_MAIL_STOP) { /* (1); nobody else takes it away */
+            au32_fetch_and_acq_rel(&source->mail, ~(RX_MAIL_STOP | RX_MAIL_IN)); /* (3) */
             end_pause(source);
         }
         source->next_mail = rx->orphans;
@@ -344,7 +352,7 @@ void rx_slot_post_and_await(struct rx *rx, struct rx_local_source *source, uint3
     rx_slot_post(rx, source, mail);
     while (!au32_load_acquire(&source->let_go)) { /* (7) */
         if (here) {
-            rx_slot_wait(here, 0);
+            rx_slot_pump(here);
         } else {
             sched_yield();
         }
@@ -441,6 +449,18 @@ static void stop_if_full(struct rx_slot *slot, struct rx_local_source *source) {
     }
 }
 
+/* By a last completion: nothing is under way any more, and who waits is told. */
+static bool tell_last(struct au32 *wanted, struct rx_ready *ready, uint16_t generation) {
+    struct sy_waker waker;
+    au32_exchange_acq_rel(wanted, RX_LOCAL_TELLING); /* (5) */
+    bool edge = rx_ready_take_edge(ready, generation, false, &waker);
+    au32_fetch_and_release(wanted, ~RX_LOCAL_TELLING); /* (9): from here on it may end elsewhere */
+    if (waker.vtable) {
+        sy_waker_wake(waker);
+    }
+    return edge;
+}
+
 /* How many events it was. */
 static int on_in(struct rx_slot *slot, struct rx_local_source *source, int32_t result, uint32_t flags) {
     uint16_t generation = rx_ready_generation(&source->slab.in);
@@ -462,10 +482,8 @@ static int on_in(struct rx_slot *slot, struct rx_local_source *source, int32_t r
         }
         return edge;
     }
-    if (!(flags & IORING_CQE_F_MORE)) {
-        au32_exchange_acq_rel(&source->wanted_in, 0); /* (5): from here on it may end elsewhere */
-    }
-    return rx_ready_edge(&source->slab.in, generation, false);
+    return flags & IORING_CQE_F_MORE ? rx_ready_edge(&source->slab.in, generation, false)
+                                     : tell_last(&source->wanted_in, &source->slab.in, generation);
 }
 
 static int on_out(struct rx_slot *slot, struct rx_local_source *source) {
@@ -475,14 +493,15 @@ static int on_out(struct rx_slot *slot, struct rx_local_source *source) {
         end_if_quiet(slot, source);
         return 0;
     }
-    au32_exchange_acq_rel(&source->wanted_out, 0); /* (5) */
-    return rx_ready_edge(&source->slab.out, generation, false);
+    return tell_last(&source->wanted_out, &source->slab.out, generation);
 }
 
+/* While the thread leaves, a wake is left to the next one: begin_waking. */
 static void on_wake(struct rx_slot *slot, uint32_t flags) {
-    au32_exchange_acquire(&slot->woken, 0); /* (8) */
-    if (!(flags & IORING_CQE_F_MORE) && au32_load_relaxed(&slot->thread) == RX_SLOT_ATTACHED) {
-        arm_wake(slot);
+    slot->wake_armed = flags & IORING_CQE_F_MORE;
+    if (au32_load_relaxed(&slot->thread) == RX_SLOT_ATTACHED) {
+        au32_exchange_acquire(&slot->woken, 0); /* (8) */
+        slot->noticed = true;
     }
 }
 
@@ -529,7 +548,7 @@ static int enter(struct rx_slot *slot, int64_t timeout_ns) {
     if (timeout_ns != 0) {
         fence_seq_cst(); /* (4) */
     }
-    if (timeout_ns != 0 && !aptr_load_relaxed(&slot->mailbox)) {
+    if (timeout_ns != 0 && slot->wake_armed && !aptr_load_relaxed(&slot->mailbox)) {
         error = enter_blocking(slot, timeout_ns);
     } else if (has_work(slot)) {
         error = io_uring_submit_and_get_events(&slot->ring);
@@ -542,12 +561,25 @@ static bool is_harmless(int error) {
     return error >= 0 || error == -ETIME || error == -EINTR || error == -EAGAIN || error == -EBUSY;
 }
 
-int rx_slot_wait(struct rx_slot *slot, int64_t timeout_ns) {
+static int look(struct rx_slot *slot, int64_t timeout_ns) {
     read_mail(slot);
     take_returned(slot, true);
+    if (!slot->wake_armed) {
+        arm_wake(slot);
+    }
     int error = io_uring_cq_ready(&slot->ring) > 0 ? 0 : enter(slot, timeout_ns);
     int events = reap(slot);
     return events > 0 || is_harmless(error) ? events : error;
+}
+
+int rx_slot_wait(struct rx_slot *slot, int64_t timeout_ns) {
+    int events = look(slot, slot->noticed ? 0 : timeout_ns);
+    slot->noticed = false;
+    return events;
+}
+
+void rx_slot_pump(struct rx_slot *slot) {
+    look(slot, 0);
 }
 
 /* ---- life ---- */
@@ -625,6 +657,7 @@ static void begin_waking(struct rx_slot *slot) {
     uint64_t told;
     ssize_t got = read(slot->event_fd, &told, sizeof told);
     (void)got; /* nothing to read is as good */
+    slot->wake_armed = false;
     arm_wake(slot);
     if (au32_exchange_acq_rel(&slot->woken, 0)) { /* (8) */
         rx_slot_wake(slot);

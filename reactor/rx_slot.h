@@ -14,6 +14,7 @@
 #define RX_LOCAL_RECEIVE UINT32_C(1) /* receive ahead */
 #define RX_LOCAL_ACCEPT UINT32_C(2)  /* accept ahead */
 #define RX_LOCAL_POLL UINT32_C(4)    /* tell readiness, once */
+#define RX_LOCAL_TELLING UINT32_C(8) /* nothing is under way, but the home still reads the waker that it was for */
 
 /* The state of a slot's thread. */
 enum { RX_SLOT_EMPTY, RX_SLOT_ATTACHED, RX_SLOT_LEAVING };
@@ -24,13 +25,13 @@ enum { RX_SLOT_EMPTY, RX_SLOT_ATTACHED, RX_SLOT_LEAVING };
 #define RX_MAIL_CLOSE UINT32_C(4)   /* nobody is left: close the descriptor and give the source back */
 #define RX_MAIL_RELEASE UINT32_C(8) /* nobody is left: tell `let_go` */
 #define RX_MAIL_STOP UINT32_C(16)   /* nothing is in flight: stop what is asked for inwards, and tell `let_go` */
-#define RX_MAIL_QUEUED UINT32_C(32) /* it is in a mailbox, or its sender is about to put it there */
+#define RX_MAIL_QUEUED UINT32_C(32) /* it is in a mailbox, about to be put there, or among the orphans */
 
 struct rx_local_source {
     struct rx_slab_source slab;
     struct au32 wanted_in, wanted_out;
     struct au32 mail;
-    struct au32 home;   /* the slot it lives in; changes only while it is queued and that slot has no thread */
+    struct au32 home;   /* the slot it lives in; changes while it is queued and that slot has no thread, or nobody has it */
     struct au32 let_go; /* see RX_MAIL_RELEASE and RX_MAIL_STOP */
     struct rx_inbox inbox;
     struct rx_local_source *next_mail;
@@ -48,6 +49,8 @@ struct rx_slot {
     struct rx_slot *outer; /* the slot of another reactor that this thread is attached to as well */
     struct io_uring ring;
     unsigned in_kernel; /* requests whose last completion has not come */
+    bool wake_armed;    /* among them the one that tells wakes */
+    bool noticed;       /* a wake, outside of a wait: the next one does not block */
     struct rx_note *notes;
     unsigned char *memory; /* the buffers' */
     struct io_uring_buf_ring *buffers;
@@ -96,6 +99,9 @@ void rx_slot_post(struct rx *rx, struct rx_local_source *source, uint32_t mail);
 
 /* With nobody left to poll an operation of the source: ends it if nothing of it is under way. True: it is done. */
 bool rx_slot_end_now(struct rx *rx, struct rx_local_source *source, uint32_t how);
+
+/* Reads the own mail, asks the kernel and takes what it answers at once; a wake among that ends the next wait. */
+void rx_slot_pump(struct rx_slot *slot);
 
 /* Sends mail that is answered by `let_go`, and returns when it was. */
 void rx_slot_post_and_await(struct rx *rx, struct rx_local_source *source, uint32_t mail);

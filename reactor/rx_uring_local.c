@@ -63,7 +63,7 @@ static void close_source(struct rx *rx, struct rx_local_source *source) {
     struct rx_slot *here = rx_slot_here(rx);
     rx_slot_post(rx, source, RX_MAIL_CLOSE);
     if (here) {
-        rx_slot_wait(here, 0);
+        rx_slot_pump(here);
     }
 }
 
@@ -95,7 +95,7 @@ static size_t local_unread(struct rx *rx, struct rx_source *base) {
     if (au32_load_acquire(&source->wanted_in)) { /* (5) of rx_slot.c: nothing is put after it was 0 */
         rx_slot_post_and_await(rx, source, RX_MAIL_STOP);
     }
-    return rx_inbox_left(&source->inbox);
+    return rx_inbox_left(&source->inbox) + (source->error != 0);
 }
 
 /* ---- operations ---- */
@@ -188,7 +188,7 @@ static uint32_t request_for(const struct rx_op *op) {
 
 /* A waker is stored: what it waits for is asked of the kernel, unless something is under way. */
 static void want(struct rx *rx, struct rx_local_source *source, struct au32 *wanted, uint32_t request, uint32_t mail) {
-    if (au32_fetch_or_acq_rel(wanted, request) == 0) {
+    if ((au32_fetch_or_acq_rel(wanted, request) & ~RX_LOCAL_TELLING) == 0) {
         rx_slot_post(rx, source, mail);
     }
 }

@@ -33,7 +33,7 @@ class Bundles(WithBuild):
         self.assertIn("httpd", plan["skipped"][-1])
         self.assertIn("gq_alien: not on this machine (wants another machine)", plan["skipped"])
         self.assertIn("SKIPPED workload http_64", done.stderr)
-        self.assertIn("8 workloads and micro-benchmarks that only --full measures", plan["left_out"])
+        self.assertIn("7 workloads and micro-benchmarks that only --full measures", plan["left_out"])
         self.assertEqual(plan["exists"]["queues"], ["gq_mutex", "gq_ring"])
         self.assertIn("fib_42", plan["exists"]["workloads"])
         self.assertEqual((plan["design"], plan["resumed"], plan["blocks"]), ("star", 0, 1))

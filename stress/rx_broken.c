@@ -64,14 +64,15 @@ static int twitchy_wait(struct rx *rx, int64_t timeout_ns) {
     return events == 0 && now_ns() - start_ns < timeout_ns ? -EINTR : events;
 }
 
-/* Begins anew after each signal, with the whole time limit. */
+/* Begins anew after each signal, and takes its time then. */
 static int stoic_wait(struct rx *rx, int64_t timeout_ns) {
-    int events;
-    int64_t start_ns;
-    do {
+    int64_t start_ns = now_ns();
+    int events = good->wait(rx, timeout_ns);
+    while (events == 0 && now_ns() - start_ns < timeout_ns) {
+        timeout_ns = 1000000000;
         start_ns = now_ns();
         events = good->wait(rx, timeout_ns);
-    } while (events == 0 && now_ns() - start_ns < timeout_ns);
+    }
     return events;
 }
 

@@ -373,6 +373,72 @@ static void dropped_tasks_leave_nothing_behind(size_t variant) {
     await_descriptors(descriptors);
 }
 
+/* ---- a busy worker ---- */
+
+/* Waits for what never comes. */
+struct waiting {
+    struct sy_socket *socket;
+    struct sy_async async;
+    struct sy_recv recv;
+    struct au32 *state; /* 1: it waits, 2: it has ended */
+    char byte;
+};
+
+static enum sy_poll waiting_poll(void *future, struct sy_context *cx) {
+    struct waiting *f = future;
+    sy_async_begin(&f->async);
+    sy_recv_init(&f->recv, f->socket, &f->byte, 1);
+    au32_store_release(f->state, 1);
+    sy_await(&f->async, sy_recv_poll(&f->recv, cx));
+    CHECK_EQ(f->recv.result, -ECANCELED);
+    au32_store_release(f->state, 2);
+    sy_async_end(&f->async);
+}
+
+static const struct sy_future_type waiting_type = {"waiting", sizeof(struct waiting), waiting_poll, NULL};
+
+/* Closes that socket, and keeps the worker busy until the other has ended. */
+struct closing {
+    struct sy_socket *socket;
+    struct au32 *state;
+};
+
+static enum sy_poll closing_poll(void *future, struct sy_context *cx) {
+    struct closing *f = future;
+    uint32_t state = au32_load_acquire(f->state);
+    if (state == 1) {
+        sy_socket_close(f->socket); /* harmless the second time */
+    } else if (state == 2) {
+        return SY_READY;
+    }
+    sy_yield_now(cx);
+    return SY_PENDING;
+}
+
+static const struct sy_future_type closing_type = {"closing", sizeof(struct closing), closing_poll, NULL};
+
+/* The only socket is closed, and the only worker never idle: the operation ends all the same. */
+static void operations_end_beside_endless_work(size_t variant) {
+    struct sy_runtime *runtime = start_with(variant, 1);
+    for (int round = 0; round < 5; round++) {
+        struct sy_socket socket;
+        struct au32 state = {0};
+        struct sy_join joins[2];
+        struct sy_outcome outcome;
+        int peer = make_pair(runtime, &socket);
+        struct waiting waiting = {.socket = &socket, .state = &state};
+        struct closing closing = {.socket = &socket, .state = &state};
+        CHECK_EQ(sy_spawn(runtime, &waiting_type, &waiting, &joins[0]), 0);
+        CHECK_EQ(sy_spawn(runtime, &closing_type, &closing, &joins[1]), 0);
+        for (int i = 0; i < 2; i++) {
+            CHECK_EQ(sy_join_wait(&joins[i], &outcome), 0);
+            sy_join_drop(&joins[i]);
+        }
+        close(peer);
+    }
+    sy_runtime_destroy(runtime);
+}
+
 /* ---- release ---- */
 
 /* What was received beyond what was asked for is still to be had; the rest waits in the socket. */
@@ -425,6 +491,7 @@ static const struct check_test tests[] = {
     {"of_two_that_close_one_does", of_two_that_close_one_does},
     {"a_close_waits_for_who_begins", a_close_waits_for_who_begins},
     {"dropped_tasks_leave_nothing_behind", dropped_tasks_leave_nothing_behind},
+    {"operations_end_beside_endless_work", operations_end_beside_endless_work},
     {"release_loses_no_byte", release_loses_no_byte},
 };
 

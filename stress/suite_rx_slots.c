@@ -260,6 +260,42 @@ static void wake_before_attach(size_t variant) {
     rig_close(&rig);
 }
 
+/* Nor does one get lost whose thread leaves without having waited. */
+static void wake_outlasts_a_detach(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    for (int round = 0; round < 20; round++) {
+        rig.ops->wake(rig.rx, 0);
+        rig_detach(&rig);
+        rig_attach(&rig);
+        CHECK_EQ(rig.ops->wait(rig.rx, -1), 0);
+    }
+    rig_close(&rig);
+}
+
+/* Nor if it is seen while a source ends, for which completions may be taken. */
+static void wake_outlasts_the_end_of_a_source(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    for (int round = 0; round < 40; round++) {
+        struct rig_link link = rig_link(&rig, round & 1 ? AF_UNIX : AF_INET);
+        struct rx_op op;
+        char byte;
+        rig_start(&rig, &op, RX_RECV, link.source, &byte, 1);
+        CHECK_EQ(rig_cancel(&rig, &op), -ECANCELED);
+        rig_settle(&rig);
+        rig.ops->wake(rig.rx, 0);
+        if (round & 2) {
+            rig_unlink(&rig, link);
+        } else {
+            rig.ops->close(rig.rx, link.source);
+            close(link.peer);
+        }
+        CHECK(rig.ops->wait(rig.rx, -1) >= 0);
+    }
+    rig_close(&rig);
+}
+
 /* ---- cancel with nobody to wait ---- */
 
 static void cancel_until_done(struct rig *rig, struct rx_op *op) {
@@ -316,6 +352,8 @@ int main(int argc, char **argv) {
         {"waiters_come_and_go", waiters_come_and_go},
         {"wake_of_a_slot", wake_of_a_slot},
         {"wake_before_attach", wake_before_attach},
+        {"wake_outlasts_a_detach", wake_outlasts_a_detach},
+        {"wake_outlasts_the_end_of_a_source", wake_outlasts_the_end_of_a_source},
         {"cancel_makes_progress_without_a_wait", cancel_makes_progress_without_a_wait},
     };
     return rx_run_suite("suite_rx_slots", tests, sizeof tests / sizeof tests[0], argc, argv);

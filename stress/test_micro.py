@@ -270,7 +270,7 @@ class Exact(unittest.TestCase):
     def test_nothing_to_count_with(self):
         done = self.exact("--quick", STEALYARD_BUILD="/nonexistent")
         self.assertEqual(done.returncode, 2)
-        self.assertIn("/nonexistent/bench/micro_counting is missing: build it", done.stderr)
+        self.assertIn("/nonexistent/bench/workload is missing: build it", done.stderr)
 
 
 class Usage(unittest.TestCase):

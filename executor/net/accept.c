@@ -29,7 +29,9 @@ static bool is_connection_error(int error) {
     case -ENETUNREACH:
     case -EHOSTDOWN:
     case -EHOSTUNREACH:
+#ifdef ENONET
     case -ENONET:
+#endif
         return true;
     default:
         return false;
