@@ -57,6 +57,7 @@ struct worker {
     unsigned global_interval;  /* the knob, or its tuned value */
     unsigned reactor_interval; /* the knob, or less where ticks are long */
     unsigned turn;             /* who comes first at the next interval: see worker.h */
+    bool oldest_turn;          /* the last of the overdue had its turn */
     bool overflow_turn;        /* the overflow list has the odd one of the next batch */
     bool gave_way;             /* the last yielder let a batch of the global queue pass */
     bool deferred_came;        /* the deferred tasks had a turn since it was theirs at the interval */

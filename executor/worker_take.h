@@ -61,9 +61,19 @@ SY_INLINE struct sy_task *global_take(struct worker *worker, const struct gq_ops
     return global_is_empty(worker->runtime, gq) ? NULL : global_take_batch(worker, gq, dq);
 }
 
-static __attribute__((noinline)) struct sy_task *take_oldest(struct worker *worker, const struct dq_ops *dq) {
+static inline struct sy_task *take_oldest(struct worker *worker, const struct dq_ops *dq) {
     struct sy_node *oldest;
     return dq_take_oldest(dq, worker->deque, &oldest, 1) == 1 ? task_of(oldest) : NULL;
+}
+
+/* Every other time the oldest of the own deque, before the LIFO slot even, where it has turns: see look_when_busy. */
+static __attribute__((noinline)) struct sy_task *take_overdue(struct worker *worker, const struct dq_ops *dq) {
+    worker->oldest_turn = !worker->oldest_turn;
+    if (!worker->oldest_turn) {
+        return NULL;
+    }
+    worker->overdue--;
+    return take_oldest(worker, dq);
 }
 
 /* The stack turned round: oldest first. */
@@ -173,18 +183,11 @@ SY_INLINE struct sy_task *take_local(struct worker *worker, const struct gq_ops 
             return task;
         }
     }
-    struct sy_task *task = take_lifo(worker);
-    if (task) {
+    struct sy_task *task = worker->overdue > 0 ? take_overdue(worker, dq) : NULL;
+    if (task || (task = take_lifo(worker))) {
         return task;
     }
     worker->lifo_polls = 0;
-    if (worker->overdue > 0) {
-        worker->overdue--;
-        task = take_oldest(worker, dq);
-        if (task) {
-            return task;
-        }
-    }
     if (worker->yielders > 0) {
         task = before_yielders(worker, gq, dq);
         if (task) {
