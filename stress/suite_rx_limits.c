@@ -129,6 +129,19 @@ static void case_14_time_limits_beside_another_thread(size_t variant) {
     rig_close(&rig);
 }
 
+/* A limit that is over before the kernel is asked, as its millisecond ends on the way there, ends the wait too. */
+static void case_14_limits_at_the_end_of_a_millisecond(size_t variant) {
+    struct rig rig;
+    rig_init(&rig, variant);
+    for (int64_t round = 0; round < 400; round++) {
+        int64_t before_ns = 100 * (round % 40);
+        while (check_now_ns() % 1000000 < 1000000 - before_ns - 200) {
+        }
+        CHECK_EQ(rig.ops->wait(rig.rx, 1), 0);
+    }
+    rig_close(&rig);
+}
+
 static struct au32 alarms;
 
 static void count_alarm(int signal_number) {
@@ -464,6 +477,7 @@ int main(int argc, char **argv) {
         {"case_14_time_limits_are_kept", case_14_time_limits_are_kept},
         {"case_14_time_limits_beside_another_thread", case_14_time_limits_beside_another_thread},
         {"time_limits_on_older_kernels", time_limits_on_older_kernels},
+        {"case_14_limits_at_the_end_of_a_millisecond", case_14_limits_at_the_end_of_a_millisecond},
         {"case_14_interruptions", case_14_interruptions},
         {"wakes_before_a_wait", wakes_before_a_wait},
         {"limits_are_not_awaited", limits_are_not_awaited},
