@@ -15,8 +15,9 @@
  * handle is started for, `wanted` what operations have waited for since; an event counts if it was wanted.
  *
  * After an error (POLLERR) libuv stops the handle and tells nothing else: both directions are told, and the call says
- * what it is. It never tells POLLHUP, but all that the handle is started for. A descriptor that libuv does not take,
- * such as /dev/null, is told as an error too: nobody waits for it twice.
+ * what it is. It never tells POLLHUP, but all that the handle is started for. A descriptor that libuv does not take is
+ * told as an error too: whoever waits for it makes its call again, and of /dev/null nobody waits twice; where the
+ * kernel had no room in its set, that goes on until it has.
  *
  * Parting. uv_close takes the descriptor from the kernel's set at once; the handle's memory is the loop's until
  * on_closed is called, in the next run. LEAVES must not return before the descriptor is out: if the loop is running, it
@@ -31,8 +32,9 @@
  * Time limits: uv_timer counts whole milliseconds since some moment in the past; the limit is rounded up to one of
  * these. The loop's own clock is not believed: wait returns when the time is over by the system's.
  *
- * Progress: all take the mutex, for a few instructions and for libuv's calls of epoll_ctl. If a thread stalls between
- * its change and sending, the wait lasts until it goes on or an event comes.
+ * Progress: all take the mutex, for a few instructions, for libuv's calls of epoll_ctl, and for close(2), which takes
+ * long where a socket lingers. If a thread stalls between its change and sending, the wait lasts until it goes on or an
+ * event comes.
  *
  * There is no atomic access besides those of rx_ready.c and rx_slab.c. The mutex orders what was done before a wake
  * before the return of the wait that clears `woken`, and one thread's use of the loop before the next one's.

@@ -4,7 +4,8 @@
  *
  * A connection that ended while it waited (-ECONNABORTED and other errors of the network that accept(2) passes on) is
  * skipped. When descriptors or memory run out, the operation pauses and tries again, 50 times a second, until there are
- * some: peers wait in the backlog meanwhile and no processor time is burnt. So a server's loop sees neither.
+ * some: peers wait in the backlog meanwhile and no processor time is burnt. So a server's loop sees neither. One
+ * connection for each try is lost where it was accepted and the reactor has no memory for it.
  */
 #ifndef STEALYARD_EXECUTOR_NET_ACCEPT_H
 #define STEALYARD_EXECUTOR_NET_ACCEPT_H
