@@ -103,8 +103,10 @@ static void no_connection_starves_of(size_t variant, uint64_t ns) {
     }
     load_until_all_are_answered(runtime, epoll_fd, peers);
     for (int i = 0; i < CONNECTIONS; i++) {
-        struct sy_outcome outcome;
         close(peers[i]);
+    }
+    for (int i = 0; i < CONNECTIONS; i++) {
+        struct sy_outcome outcome;
         CHECK_EQ(sy_join_wait(&joins[i], &outcome), 0);
         sy_join_drop(&joins[i]);
     }
