@@ -149,15 +149,6 @@ static void serve(unsigned workers, int listener) {
     close(loop.signals.fd);
 }
 
-#ifdef __SANITIZE_ADDRESS__
-/* Those that are open at the end are known to the kernel alone, and end with the process. */
-const char *__lsan_default_options(void);
-
-const char *__lsan_default_options(void) {
-    return "detect_leaks=0";
-}
-#endif
-
 int main(int argc, char **argv) {
     return limit_main("limit-epoll-peer", "epoll, edge-triggered", NULL, serve, argc, argv);
 }
