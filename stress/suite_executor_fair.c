@@ -85,7 +85,7 @@ struct endless {
 static enum sy_poll endless_poll(void *future, struct sy_context *cx) {
     struct endless *endless = future;
     ai64_fetch_add_relaxed(endless->polls, 1);
-    if (au32_load_relaxed(endless->stop)) {
+    if (au32_load_acquire(endless->stop)) {
         return SY_READY;
     }
     endless->by_yield ? sy_yield_now(cx) : sy_waker_wake_by_ref(&cx->waker);
@@ -97,7 +97,7 @@ static const struct sy_future_type endless_type = {
 
 static void stop_all(void *argument, struct sy_context *cx) {
     (void)cx;
-    au32_store_relaxed((struct au32 *)argument, 1);
+    au32_store_release((struct au32 *)argument, 1);
 }
 
 struct stopper {
@@ -115,7 +115,7 @@ static enum sy_poll stopper_poll(void *future, struct sy_context *cx) {
     if (sy_sleep_poll(&stopper->sleep, cx) == SY_PENDING) {
         return SY_PENDING;
     }
-    au32_store_relaxed(stopper->stop, 1);
+    au32_store_release(stopper->stop, 1);
     return SY_READY;
 }
 

@@ -56,6 +56,10 @@ static bool answering_take(struct answering *f) {
 static enum sy_poll answering_poll(void *future, struct sy_context *cx) {
     struct answering *f = future;
     if (sy_ready_poll(&f->signalled, cx) == SY_READY) {
+        if (f->sending) {
+            sy_send_to_drop(&f->send);
+            f->answered += f->send.result >= 0; /* it was sent, though nobody has asked yet */
+        }
         f->error = f->signalled.result < 0 ? f->signalled.result : 0;
         return SY_READY;
     }
