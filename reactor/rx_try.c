@@ -24,6 +24,8 @@
 #include <sys/syscall.h>
 #endif
 
+#include "reactor/rx_connect.h"
+
 /* macOS and the BSDs lack some of these: no event tells a peer's half-close then, sources get SO_NOSIGPIPE, and a
  * descriptor that is received stays open across exec. */
 #ifndef POLLRDHUP
@@ -70,7 +72,7 @@ static int poll_now(int fd, short events) {
 }
 
 static int64_t connect_begin(int fd, const struct rx_op *op) {
-    if (connect(fd, op->address, (socklen_t)op->length) == 0) {
+    if (rx_connect(fd, op->address, (socklen_t)op->length) == 0) {
         return 0;
     }
     bool under_way = errno == EINPROGRESS || errno == EINTR || errno == EALREADY;

@@ -167,6 +167,31 @@ static void connected_sockets_hear_one_peer(size_t variant) {
 }
 
 /* Paths, abstract names, names that the kernel chooses, and no address at all. */
+/* And connected anew while a reactor waits for it: what comes after that is received. */
+static void connecting_disturbs_no_wait(size_t variant) {
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket a, b;
+    struct sy_address at_a, at_b;
+    CHECK_EQ(bind_at(runtime, "127.0.0.1:0", &a, &at_a), 0);
+    CHECK_EQ(bind_at(runtime, "127.0.0.1:0", &b, &at_b), 0);
+    for (unsigned i = 0; i < 100; i++) {
+        struct sy_recv recv;
+        struct sy_join join;
+        struct sy_outcome outcome;
+        char byte;
+        sy_recv_init(&recv, &a, &byte, 1);
+        CHECK_EQ(sy_spawn(runtime, &sy_recv_type, &recv, &join), 0);
+        CHECK_EQ(sy_datagram_connect(&a, &at_b), 0);
+        CHECK_EQ(sendto(b.fd, "x", 1, 0, &at_a.any, at_a.length), 1);
+        CHECK_EQ(sy_join_wait(&join, &outcome), 0);
+        CHECK_EQ(((const struct sy_recv *)outcome.future)->result, 1);
+        sy_join_drop(&join);
+    }
+    sy_socket_close(&a);
+    sy_socket_close(&b);
+    sy_runtime_destroy(runtime);
+}
+
 static void unix_datagrams_work(size_t variant) {
     struct sy_runtime *runtime = start(variant);
     struct sy_socket a, b, again;
@@ -402,6 +427,7 @@ static const struct check_test tests[] = {
     {"udp_over_ipv6", udp_over_ipv6},
     {"what_is_cut_is_told", what_is_cut_is_told},
     {"connected_sockets_hear_one_peer", connected_sockets_hear_one_peer},
+    {"connecting_disturbs_no_wait", connecting_disturbs_no_wait},
     {"unix_datagrams_work", unix_datagrams_work},
     {"the_longest_path_fits", the_longest_path_fits},
     {"sockets_on_one_port_share_what_comes", sockets_on_one_port_share_what_comes},

@@ -68,15 +68,40 @@ static void end(void) {
     timers_destroy(timers);
 }
 
-/* Far ahead, so that nothing is due while it is set up; then looked at until all was due. */
+static void cancel_all(void) {
+    for (unsigned i = 0; i < SLEEPS; i++) {
+        sy_sleep_drop(&alarms[i].sleep);
+    }
+}
+
+/*
+ * Sets all alarms, to ring at random within spread_ns of some moment, which is returned. None is due before all are
+ * set: however slow the machine, a lead is found that is long enough.
+ */
+static uint64_t set_all(const struct sy_waker_vtable *vtable, uint64_t spread_ns, uint64_t *random) {
+    for (uint64_t lead_ns = 20000000;; lead_ns *= 2) {
+        uint64_t start_ns = sy_now_ns() + lead_ns;
+        for (unsigned i = 0; i < SLEEPS; i++) {
+            alarm_set(&alarms[i], start_ns + check_random(random) % spread_ns);
+            struct sy_context cx = {.waker = {vtable, &alarms[i]}};
+            sy_sleep_poll(&alarms[i].sleep, &cx);
+            sy_sleep_poll(&alarms[i].sleep, &cx); /* the same waker: nothing is cloned twice */
+            CHECK(alarms[i].references <= 1);
+        }
+        if (sy_now_ns() < start_ns) {
+            return start_ns;
+        }
+        cancel_all();
+    }
+}
+
+/* Looked at until all was due. */
 static void fire_in_order_of_deadlines(size_t variant) {
-    uint64_t random = check_seed(), start_ns = sy_now_ns() + 50000000;
+    uint64_t random = check_seed();
     unsigned cancelled = 0;
     begin(variant);
+    set_all(&alarm_vtable, 20000000, &random);
     for (unsigned i = 0; i < SLEEPS; i++) {
-        alarm_set(&alarms[i], start_ns + check_random(&random) % 20000000);
-        CHECK_EQ(alarm_poll(&alarms[i]), SY_PENDING);
-        CHECK_EQ(alarm_poll(&alarms[i]), SY_PENDING); /* the same waker: nothing is cloned twice */
         CHECK_EQ(alarms[i].references, 1);
     }
     for (unsigned i = 0; i < SLEEPS; i++) {
@@ -221,9 +246,7 @@ static void hangman_ring(void *data) {
     struct alarm_clock *alarm = data;
     alarm->rung++;
     alarm_drop(data);
-    for (unsigned i = 0; i < SLEEPS; i++) {
-        sy_sleep_drop(&alarms[i].sleep);
-    }
+    cancel_all();
     memset(&alarm->sleep, 0x5a, sizeof alarm->sleep); /* fired: its memory is the caller's */
     sy_sleep_init(&alarm->sleep, &fake, 0);
     hangmen++;
@@ -233,14 +256,10 @@ static const struct sy_waker_vtable hangman_vtable = {alarm_clone, hangman_ring,
 
 /* All are due at about the same time; those of the first batch ring, the others are cancelled by them. */
 static void cancelled_by_what_fires(size_t variant) {
+    uint64_t random = check_seed();
     begin(variant);
     hangmen = 0;
-    uint64_t due_ns = sy_now_ns() + 20000000;
-    for (unsigned i = 0; i < SLEEPS; i++) {
-        alarm_set(&alarms[i], due_ns + i % 3);
-        struct sy_context cx = {.waker = {&hangman_vtable, &alarms[i]}};
-        sy_sleep_poll(&alarms[i].sleep, &cx);
-    }
+    uint64_t due_ns = set_all(&hangman_vtable, 3, &random);
     while (sy_now_ns() < due_ns + 3) {
         cpu_relax();
     }

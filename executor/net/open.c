@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "executor/net/socket.h"
+#include "reactor/rx_connect.h"
 
 #define BACKLOG_DEFAULT 1024
 
@@ -82,7 +83,7 @@ int sy_datagram_bind(struct sy_socket *socket, struct sy_runtime *runtime, const
 }
 
 int sy_datagram_connect(const struct sy_socket *socket, const struct sy_address *peer) {
-    return connect(socket->fd, &peer->any, peer->length) ? -errno : 0;
+    return rx_connect(socket->fd, &peer->any, peer->length) ? -errno : 0;
 }
 
 int sy_socket_set_no_delay(const struct sy_socket *socket, bool on) {
