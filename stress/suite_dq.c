@@ -25,7 +25,7 @@ static struct dq_config shape(size_t i, struct reclaim *reclaim) {
 static void exactly_once(size_t variant) {
     struct reclaim *reclaim = create_reclaim();
     struct dq_config config = {.capacity = 64, .block = 8, .reclaim = reclaim};
-    struct robbery r = {.ops = implementations[variant], .count = threads_scaled(500000), .burst = 30};
+    struct robbery r = {.ops = implementations[variant], .count = threads_scaled(250000), .burst = 30};
     size_t stolen = 0;
     for (size_t i = 0; i < ROBBERIES; i++) {
         r.thieves = i % 9 < 8 ? i % 9 + 1 : threads_oversubscribed() - 1;

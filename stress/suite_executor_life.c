@@ -302,7 +302,7 @@ static void storm_check(struct storm *storm) {
 static void spawns_during_shutdown(size_t combo) {
     static struct storm storm;
     uint32_t accepted = 0, refused = 0;
-    for (unsigned round = 0; round < (SUPPORT_SANITIZED ? 6 : 20); round++) {
+    for (unsigned round = 0; round < (SUPPORT_SANITIZED ? 3 : 10); round++) {
         pthread_t spawners[SPAWNERS];
         memset(&storm, 0, sizeof storm);
         storm.runtime = support_runtime(combo);

@@ -129,7 +129,7 @@ static void poll_in_a_thread(struct first_poll *first) {
 static void case_10_thread_exits_with_operations_in_flight(size_t variant) {
     struct rig rig;
     rig_init(&rig, variant);
-    for (unsigned round = 0; round < support_rounds(400) + 8; round++) {
+    for (unsigned round = 0; round < support_rounds(100) + 8; round++) {
         struct rig_link link = rig_link(&rig, round & 1 ? AF_UNIX : AF_INET);
         struct rx_op op;
         char bytes[8];

@@ -211,7 +211,7 @@ static void ping_pong(size_t variant) {
         struct player players[2];
         pthread_t threads[2];
         for (int i = 0; i < 2; i++) {
-            players[i] = (struct player){&rig, rig_register(&rig, fds[i]), (int)support_rounds(5000), i == 0};
+            players[i] = (struct player){&rig, rig_register(&rig, fds[i]), (int)support_rounds(3000), i == 0};
             CHECK_EQ(pthread_create(&threads[i], NULL, play, &players[i]), 0);
         }
         for (int i = 0; i < 2; i++) {

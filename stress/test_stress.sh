@@ -9,7 +9,10 @@ out=$(mktemp)
 trap 'rm -f "$out"' EXIT
 passed=0 failed=0
 seconds=1 # for each combination, about
-[[ -z ${STEALYARD_SANITIZE:-} ]] || seconds=3
+case ${STEALYARD_SANITIZE:-} in
+*thread*) seconds=3 ;;
+*address*) seconds=2 ;;
+esac
 
 # expect <name> <exit status> <pattern that the output must have> [argument]...
 expect() {

@@ -21,7 +21,7 @@ read -ra ck <<<"$(pkg-config --cflags-only-I ck)"
 build() {
     local suite=$1 program=$2
     shift 2
-    "$compiler" -std=gnu11 -O1 -g -I. -fsanitize=thread "${ck[@]}" "$@" "stress/$suite.c" executor/sync/*.c \
+    "$compiler" -std=gnu11 -O1 -g1 -I. -fsanitize=thread "${ck[@]}" "$@" "stress/$suite.c" executor/sync/*.c \
         -o "$program" "${urcu[@]}" -pthread -lm
 }
 

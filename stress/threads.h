@@ -32,7 +32,7 @@ static inline size_t threads_scaled(size_t n) {
 
 /* The step of a loop over cases that each begin with something large: leaves some out where that takes very long. */
 static inline size_t threads_stride(void) {
-    return THREADS_SLOW < 10 ? 1 : 3;
+    return THREADS_SLOW;
 }
 
 /* Four times as many threads as processors, so that some are always preempted in the middle of an operation. */
