@@ -43,9 +43,10 @@ struct answer {
 struct lean {
     struct sy_socket socket; /* owned */
     struct sy_ready ready;
-    struct answer *answer; /* NULL: it waits to receive */
-    bool begun;
+    struct answer *answer; /* NULL: it waits to receive; &not_begun: nothing was done yet */
 };
+
+static struct answer not_begun;
 
 static void wait_for_more(struct lean *f) {
     sy_ready_init(&f->ready, &f->socket, SY_READABLE);
@@ -94,8 +95,8 @@ static bool take(struct lean *f, struct sy_context *cx) {
 
 static enum sy_poll lean_poll(void *future, struct sy_context *cx) {
     struct lean *f = future;
-    if (!f->begun) {
-        f->begun = true;
+    if (f->answer == &not_begun) {
+        f->answer = NULL;
         wait_for_more(f);
     }
     for (;;) {
@@ -120,7 +121,7 @@ static enum sy_poll lean_poll(void *future, struct sy_context *cx) {
 static void lean_drop(void *future) {
     struct lean *f = future;
     sy_ready_drop(&f->ready);
-    if (f->answer) {
+    if (f->answer && f->answer != &not_begun) {
         sy_send_all_drop(&f->answer->send);
         free(f->answer);
     }
@@ -130,7 +131,7 @@ static void lean_drop(void *future) {
 static const struct sy_future_type lean_type = {"lean", sizeof(struct lean), lean_poll, lean_drop};
 
 static int spawn(struct server *server, const struct sy_socket *socket) {
-    struct lean lean = {.socket = *socket};
+    struct lean lean = {.socket = *socket, .answer = &not_begun};
     return sy_spawn(server->runtime, &lean_type, &lean, NULL);
 }
 

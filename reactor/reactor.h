@@ -25,7 +25,9 @@
  *
  * A descriptor is registered once, as a source, before its first operation, and deregistered or closed after its last;
  * the source does not own the descriptor until it is closed. At most one operation per direction (in: receive, accept,
- * read, ready-in; out: send, connect, write, ready-out) may be in flight on a source; a second gets -EBUSY.
+ * read, ready-in; out: send, connect, write, ready-out) may be in flight on a source; a second gets -EBUSY. Operations
+ * allocate nothing, but for 32 bytes when one in out waits for the first time: most sources never need them, and all
+ * would have them. Where there is no memory that operation ends with -ENOMEM, and the source goes on.
  *
  * close may be called with operations in flight. Each of them ends: its waker is woken and its next poll or cancel is
  * terminal, with the outcome if that came first and -ECANCELED otherwise. The descriptor is closed when the last of
@@ -80,12 +82,18 @@ enum rx_kind {
     RX_WRITE,     /* write(2); a pipe without reader raises SIGPIPE: the program ignores it, or gets the signal */
     RX_RECV_MSG,  /* recvmsg(2) into `message`: vectors, and a datagram's sender; updates it as the call does */
     RX_SEND_MSG,  /* sendmsg(2) of `message`, with MSG_NOSIGNAL: vectors, and a datagram's receiver */
-    RX_READ_AT,   /* preadv(2) into `vectors` at `offset`; only where the back end has `files` */
+    RX_READ_AT,   /* preadv(2) into the vectors of `at`, at its offset; only where the back end has `files` */
     RX_WRITE_AT,  /* pwritev(2), likewise */
     RX_ACCEPT,    /* accept4(2), non-blocking and close-on-exec; the result is the new descriptor */
     RX_CONNECT,   /* connect(2) to address; result 0. -EAGAIN: the backlog of a Unix socket's listener is full */
     RX_READY_IN,  /* readable, end of file or error, as poll(2) would say now; the result is its revents */
     RX_READY_OUT, /* writable or error */
+};
+
+/* Where READ_AT and WRITE_AT move bytes from and to; the caller's, and there until the operation has ended. */
+struct rx_at {
+    const struct iovec *vectors;
+    int64_t offset; /* in the file, in bytes from its beginning */
 };
 
 /* The caller's, embedded wherever it likes. Fields are set by rx_op_init and read-only to the caller afterwards. */
@@ -100,10 +108,9 @@ struct rx_op {
         const void *data;               /* SEND, WRITE */
         const struct sockaddr *address; /* CONNECT */
         struct msghdr *message;         /* RECV_MSG, SEND_MSG */
-        const struct iovec *vectors;    /* READ_AT, WRITE_AT */
+        const struct rx_at *at;         /* READ_AT, WRITE_AT */
     };
-    size_t length;  /* of buffer, data or address in bytes; of vectors: how many, at most IOV_MAX */
-    int64_t offset; /* READ_AT, WRITE_AT: from the file's beginning, in bytes */
+    size_t length;  /* of buffer, data or address in bytes; of at's vectors: how many, at most IOV_MAX */
     int64_t result; /* valid once terminal */
 };
 
@@ -199,7 +206,6 @@ static inline void rx_op_init(struct rx_op *op, enum rx_kind kind, struct rx_sou
     op->source = source;
     op->buffer = buffer;
     op->length = length;
-    op->offset = 0;
     op->result = 0;
 }
 

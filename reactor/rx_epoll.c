@@ -60,7 +60,7 @@ static int rx_epoll_register(struct rx *rx, int fd, struct rx_source **out) {
         return -ENOMEM;
     }
     source->base.fd = fd;
-    source->drains = !rx->speculative && rx_readiness_drains(fd); /* who tries first does not ask */
+    rx_slab_set_drains(source, !rx->speculative && rx_readiness_drains(fd)); /* who tries first does not ask */
     int error = rx_epoll_set_ask(&rx->set, EPOLL_CTL_ADD, source, RX_EVENTS_IN | RX_EVENTS_OUT | EPOLLET);
     if (error) {
         rx_slab_give_back(&rx->sources, source);
@@ -126,7 +126,7 @@ const struct rx_ops rx_epoll_ops = {
     .name = "rx_epoll",
     .summary = "epoll, edge-triggered, each descriptor registered once",
     .source = "epoll(7)",
-    .cost = "receive that waits 1 call with `speculative` off, 2 on; send 1; wait 1 for a batch; per source 104 bytes, "
+    .cost = "receive that waits 1 call with `speculative` off, 2 on; send 1; wait 1 for a batch; per source 64 bytes, "
             "and about 200 in the kernel",
     .caveat = "one epoll set saturates at about 192 cores (golang issue 65064)",
     .missing = NULL,

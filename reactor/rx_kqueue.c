@@ -113,7 +113,7 @@ static void keep_error(struct kqueue_source *source, const struct kevent *event)
 /* The kept error, once; 0: there is none. */
 static int take_error(struct kqueue_source *source) {
     uint64_t word = au64_load_relaxed(&source->error); /* (4) */
-    bool mine = word != 0 && (uint16_t)(word >> 32) == rx_ready_generation(&source->base.in);
+    bool mine = word != 0 && (uint16_t)(word >> 32) == rx_ready_generation(&source->base.in.ready);
     return mine && au64_cas_relaxed(&source->error, &word, 0) ? (int)(uint32_t)word : 0; /* (4) */
 }
 
@@ -197,9 +197,9 @@ static int add(struct rx *rx, struct rx_slab_source *source) {
         return error ? error : -refused[0];
     }
     if (refused[0]) {
-        rx_ready_edge(&source->in, rx_readiness_generation(key), true);
+        rx_ready_edge(&source->in.ready, rx_readiness_generation(key), true);
     } else if (refused[1]) {
-        rx_ready_edge(&source->out, rx_readiness_generation(key), true);
+        rx_ready_edge(&source->out.ready, rx_readiness_generation(key), true);
     }
     return 0;
 }
@@ -217,7 +217,7 @@ static int rx_kqueue_register(struct rx *rx, int fd, struct rx_source **out) {
         return -ENOMEM;
     }
     source->base.fd = fd;
-    source->drains = false;
+    rx_slab_set_drains(source, false);
     au32_store_relaxed(&((struct kqueue_source *)source)->is_socket, S_ISSOCK(status.st_mode)); /* (5) */
     int error = add(rx, source);
     if (error) {
@@ -295,7 +295,7 @@ static int handle_event(struct rx *rx, const struct kevent *event) {
     uint64_t key = key_of(event);
     struct rx_slab_source *source = rx_readiness_at(&rx->sources, key);
     keep_error((struct kqueue_source *)source, event);
-    struct rx_ready *direction = event->filter == EVFILT_READ ? &source->in : &source->out;
+    struct rx_ready *direction = event->filter == EVFILT_READ ? &source->in.ready : &source->out.ready;
     return rx_ready_edge(direction, rx_readiness_generation(key), event->flags & EV_EOF);
 }
 
@@ -322,8 +322,8 @@ static int sweep(struct rx *rx) {
     int count = 0;
     for (; rx->sweep_next < rx->sweep_end && count < rx->batch; rx->sweep_next++, count++) {
         struct rx_slab_source *source = rx_slab_at(&rx->sources, rx->sweep_next);
-        rx_ready_edge(&source->in, rx_ready_generation(&source->in), true);
-        rx_ready_edge(&source->out, rx_ready_generation(&source->out), true);
+        rx_ready_edge(&source->in.ready, rx_ready_generation(&source->in.ready), true);
+        rx_ready_edge(&source->out.ready, rx_ready_generation(&source->out.ready), true);
     }
     return count;
 }

@@ -291,7 +291,7 @@ static int poll_until(struct rx_poll_set *set, int64_t timeout_ns) {
 
 static struct rx_poll_event take_at(struct rx_poll_set *set, uint32_t place) {
     struct rx_poll_source *source = set->array.sources[place];
-    struct rx_poll_event event = {source, rx_ready_generation(&source->slab.in),
+    struct rx_poll_event event = {source, rx_ready_generation(&source->slab.in.ready),
                                   (uint16_t)set->array.polled[place].revents};
     set->array.polled[place].revents = 0;
     set->untaken--;

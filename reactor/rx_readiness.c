@@ -13,7 +13,7 @@
 
 static struct rx_ready *direction_of(const struct rx_op *op) {
     struct rx_slab_source *source = rx_readiness_source(op);
-    return rx_kind_is_in(op->kind) ? &source->in : &source->out;
+    return rx_kind_is_in(op->kind) ? &source->in.ready : &source->out.ready;
 }
 
 enum rx_status rx_readiness_poll_by(rx_attempt *attempt, struct rx_op *op, const struct sy_waker *waker,
@@ -21,11 +21,11 @@ enum rx_status rx_readiness_poll_by(rx_attempt *attempt, struct rx_op *op, const
     struct rx_slab_source *source = rx_readiness_source(op);
     bool begin_connect = op->kind == RX_CONNECT && !op->tried;
     if (begin_connect) {
-        rx_ready_forget_hangup(&source->in);
-        rx_ready_forget_hangup(&source->out);
+        rx_ready_forget_hangup(&source->in.ready);
+        rx_ready_forget_hangup(&source->out.ready);
     }
     bool unasked = begin_connect || (speculative && !op->armed);
-    return rx_ready_poll_by(attempt, direction_of(op), op, waker, unasked, source->drains);
+    return rx_ready_poll_by(attempt, direction_of(op), op, waker, unasked, rx_slab_drains(source));
 }
 
 enum rx_status rx_readiness_poll(struct rx_op *op, const struct sy_waker *waker, bool speculative) {
@@ -56,10 +56,10 @@ bool rx_readiness_tell(struct rx_slab_source *source, uint16_t generation, unsig
     unsigned concerned = rx_readiness_concerned(events);
     bool current = false;
     if (concerned & RX_EVENTS_IN) {
-        current |= rx_ready_edge(&source->in, generation, events & (POLLRDHUP | POLLPRI | TROUBLE));
+        current |= rx_ready_edge(&source->in.ready, generation, events & (POLLRDHUP | POLLPRI | TROUBLE));
     }
     if (concerned & RX_EVENTS_OUT) {
-        current |= rx_ready_edge(&source->out, generation, events & TROUBLE);
+        current |= rx_ready_edge(&source->out.ready, generation, events & TROUBLE);
     }
     return current;
 }

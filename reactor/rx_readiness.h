@@ -53,7 +53,7 @@ bool rx_readiness_drains(int fd);
 
 /* Names a source and its generation in 48 bits, for what the kernel hands back with an event. */
 static inline uint64_t rx_readiness_key(const struct rx_slab_source *source) {
-    return (uint64_t)source->index << 16 | rx_ready_generation(&source->in);
+    return (uint64_t)rx_slab_index(source) << 16 | rx_ready_generation(&source->in.ready);
 }
 
 static inline struct rx_slab_source *rx_readiness_at(struct rx_slab *slab, uint64_t key) {

@@ -17,6 +17,7 @@
  *     KEEP     end of stream, an error or urgent data was told: a short count proves nothing
  *     SHUT     the source is being closed
  *     GIVEN_UP the armed operation is to end, by the owner's wish
+ *     APART    the slots are allocated when an owner first stores; before STORED is on, only the owner looks for them
  *     generation (16 bits)   of the source; an edge of another generation does nothing
  *     tick (40 bits)         counts edges: a word that did not change means that no edge came
  *
@@ -38,7 +39,7 @@
  *  (6) poll, cancel: and acq_rel, OWNED off. Release: partners (2) and (10). Acquire: partner (10); whoever finds SHUT
  *      is the last in this direction and closes with what the closer did in view.
  *  (7) poll: CAS relaxed, READY off after a short count. It publishes nothing; an edge since (1) makes it fail.
- *  (8) close: CAS relaxed: next generation, all flags but SLOT off. Whoever uses the memory next is ordered after it by
+ *  (8) close: CAS relaxed: next generation, all flags but SLOT and APART off. Whoever uses the memory next is ordered after it by
  *      the lock of rx_slab.c. SLOT stays, as the waiter may still be reading the other slot.
  *  (9) forget_hangup: and relaxed. Publishes nothing.
  * (10) shut: CAS acq_rel, SHUT and READY on, and a stored waker taken as by (4). Exactly one of (6) and (10) finds the
@@ -66,6 +67,7 @@
 
 #include <assert.h>
 #include <errno.h>
+#include <stdlib.h>
 
 #define READY UINT64_C(1)
 #define STORED UINT64_C(2)
@@ -74,6 +76,7 @@
 #define KEEP UINT64_C(16)
 #define SHUT UINT64_C(32)
 #define GIVEN_UP UINT64_C(64)
+#define APART UINT64_C(128)
 #define FLAGS UINT64_C(0xff)
 #define GENERATION_SHIFT 8
 #define GENERATION_ONE (UINT64_C(1) << GENERATION_SHIFT)
@@ -85,7 +88,29 @@ static uint16_t generation_of(uint64_t word) {
 }
 
 static struct sy_waker *slot_of(struct rx_ready *ready, uint64_t word) {
-    return &ready->slots[word & SLOT ? 1 : 0];
+    struct sy_waker *slots =
+        word & APART ? ((struct rx_ready_apart *)ready)->slots : ((struct rx_ready_here *)ready)->slots;
+    return &slots[word & SLOT ? 1 : 0];
+}
+
+/* By the owner. */
+static bool has_slots(struct rx_ready *ready, uint64_t word) {
+    if (!(word & APART)) {
+        return true;
+    }
+    struct rx_ready_apart *apart = (struct rx_ready_apart *)ready;
+    if (!apart->slots) {
+        apart->slots = malloc(2 * sizeof *apart->slots);
+    }
+    return apart->slots;
+}
+
+void rx_ready_open_apart(struct rx_ready_apart *apart) {
+    au64_store_relaxed(&apart->ready.word, APART); /* handed over with the source, by the lock of rx_slab.c */
+}
+
+void rx_ready_free_apart(struct rx_ready_apart *apart) {
+    free(apart->slots);
 }
 
 uint16_t rx_ready_generation(const struct rx_ready *ready) {
@@ -145,30 +170,36 @@ static bool take_back(struct rx_ready *ready, uint64_t *word) {
     return true;
 }
 
-/* Arms the operation with the waker; false: the word is no longer the one from before the call. */
-static bool store(struct rx_ready *ready, struct rx_op *op, uint64_t word, const struct sy_waker *waker) {
+/* CHANGED: the word is no longer the one from before the call. */
+enum stored { STORED_IT, CHANGED, NO_MEMORY };
+
+/* Arms the operation with the waker. */
+static enum stored store(struct rx_ready *ready, struct rx_op *op, uint64_t word, const struct sy_waker *waker) {
     if (!op->armed) {
         if (!au64_cas_acquire(&ready->word, &word, word | OWNED)) { /* (2) */
-            return false;
+            return CHANGED;
         }
         word |= OWNED;
         op->armed = true;
+        if (!has_slots(ready, word)) {
+            return NO_MEMORY;
+        }
     }
     if (word & STORED) {
         if (sy_waker_will_wake(slot_of(ready, word), waker)) {
-            return true;
+            return STORED_IT;
         }
         if (!take_back(ready, &word)) {
-            return false;
+            return CHANGED;
         }
     }
     struct sy_waker *slot = slot_of(ready, word);
     *slot = sy_waker_clone(waker);
     if (au64_cas_release(&ready->word, &word, (word & ~READY) | STORED)) { /* (3) */
-        return true;
+        return STORED_IT;
     }
     sy_waker_drop(*slot);
-    return false;
+    return CHANGED;
 }
 
 static void release(struct rx_ready *ready, struct rx_op *op) {
@@ -176,6 +207,13 @@ static void release(struct rx_ready *ready, struct rx_op *op) {
         op->armed = false;
         op->orphaned = au64_fetch_and_acq_rel(&ready->word, ~OWNED) & SHUT; /* (6) */
     }
+}
+
+/* With an error, by the owner. */
+static enum rx_status end_with(struct rx_ready *ready, struct rx_op *op, int error) {
+    op->result = error;
+    release(ready, op);
+    return RX_DONE;
 }
 
 static bool is_short(const struct rx_op *op) {
@@ -191,9 +229,7 @@ enum rx_status rx_ready_poll_by(rx_attempt *attempt, struct rx_ready *ready, str
             return RX_DONE;
         }
         if (word & SHUT) {
-            op->result = -ECANCELED;
-            release(ready, op);
-            return RX_DONE;
+            return end_with(ready, op, -ECANCELED);
         }
         if ((unasked || word & READY) && attempt(op) == RX_DONE) {
             if (drains && !(word & KEEP) && is_short(op)) {
@@ -203,8 +239,9 @@ enum rx_status rx_ready_poll_by(rx_attempt *attempt, struct rx_ready *ready, str
             return RX_DONE;
         }
         unasked = false;
-        if (store(ready, op, word, waker)) {
-            return RX_PENDING;
+        enum stored stored = store(ready, op, word, waker);
+        if (stored != CHANGED) {
+            return stored == STORED_IT ? RX_PENDING : end_with(ready, op, -ENOMEM);
         }
     }
 }
@@ -228,11 +265,11 @@ void rx_ready_close(struct rx_ready *ready) {
     do {
         assert(!(word & (OWNED | STORED)) && "deregistered with an operation in flight");
         uint64_t generation = (word + GENERATION_ONE) & GENERATION_BITS;
-        next = (word & ~(GENERATION_BITS | FLAGS)) | generation | (word & SLOT);
+        next = (word & ~(GENERATION_BITS | FLAGS)) | generation | (word & (SLOT | APART));
     } while (!au64_cas_relaxed(&ready->word, &word, next)); /* (8) */
 }
 
-/* ---- where the kernel carries the operation out ---- */
+/* ---- where the kernel carries the operation out: after rx_ready_begin there is memory ---- */
 
 bool rx_ready_begin(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker) {
     for (;;) {
@@ -241,8 +278,12 @@ bool rx_ready_begin(struct rx_ready *ready, struct rx_op *op, const struct sy_wa
             op->result = word & OWNED ? -EBUSY : -ECANCELED;
             return false;
         }
-        if (store(ready, op, word, waker)) {
-            return true;
+        enum stored stored = store(ready, op, word, waker);
+        if (stored == NO_MEMORY) {
+            end_with(ready, op, -ENOMEM);
+        }
+        if (stored != CHANGED) {
+            return stored == STORED_IT;
         }
     }
 }
@@ -253,7 +294,7 @@ bool rx_ready_answered(struct rx_ready *ready, struct rx_op *op, const struct sy
         if (word & READY) {
             return true;
         }
-        if (!waker || store(ready, op, word, waker)) {
+        if (!waker || store(ready, op, word, waker) == STORED_IT) {
             return false;
         }
     }
@@ -265,7 +306,7 @@ bool rx_ready_again(struct rx_ready *ready, struct rx_op *op, const struct sy_wa
         if (word & (SHUT | GIVEN_UP)) {
             return false;
         }
-        if (store(ready, op, word, waker)) {
+        if (store(ready, op, word, waker) == STORED_IT) {
             return true;
         }
     }

@@ -11,17 +11,33 @@
 
 struct rx_ready {
     struct au64 word; /* see rx_ready.c */
+};
+
+/* Every direction is one of these two, which say where its wakers are. All zero, the first is generation 0, not ready,
+ * nobody waiting. */
+struct rx_ready_here {
+    struct rx_ready ready;
     struct sy_waker slots[2];
 };
 
-/* All zero is generation 0, not ready, nobody waiting. Any thread. */
+/* The wakers' room is allocated when somebody waits for the first time, and kept: for a direction in which few do. */
+struct rx_ready_apart {
+    struct rx_ready ready;
+    struct sy_waker *slots;
+};
+
+/* Of one that is all zero: begins its life. Of one in which nobody waits any more: ends it. */
+void rx_ready_open_apart(struct rx_ready_apart *apart);
+void rx_ready_free_apart(struct rx_ready_apart *apart);
+
+/* Any thread. */
 uint16_t rx_ready_generation(const struct rx_ready *ready);
 
 /*
  * Makes the operation's call if the direction may be ready, or in any case if `unasked`; if that would block, or there
  * was no call, stores the waker. `attempt`: the call, rx_try or one that answers as it does and may be made again.
  * `drains`: a short count of RECV and SEND shows that there is no more, as it does for TCP. As rx_ops.poll, including
- * -EBUSY.
+ * -EBUSY, and -ENOMEM where the wakers are apart.
  */
 typedef enum rx_status rx_attempt(struct rx_op *op);
 enum rx_status rx_ready_poll_by(rx_attempt *attempt, struct rx_ready *ready, struct rx_op *op,
@@ -55,7 +71,7 @@ void rx_ready_close(struct rx_ready *ready);
 /* ---- where the kernel carries the operation out ---- */
 
 /* The first poll: the direction is the operation's, the waker is stored, and a request may be made. false: it is done,
- * with -EBUSY or -ECANCELED. */
+ * with -EBUSY, -ECANCELED or -ENOMEM. */
 bool rx_ready_begin(struct rx_ready *ready, struct rx_op *op, const struct sy_waker *waker);
 
 /* A later poll. true: op->result is the kernel's answer. false: the waker is stored; NULL: the one there stays. */

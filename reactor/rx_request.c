@@ -36,10 +36,10 @@ static void prepare(struct io_uring_sqe *sqe, const struct rx_op *op) {
         io_uring_prep_sendmsg(sqe, fd, op->message, MSG_NOSIGNAL);
         break;
     case RX_READ_AT:
-        io_uring_prep_readv(sqe, fd, op->vectors, length, (uint64_t)op->offset);
+        io_uring_prep_readv(sqe, fd, op->at->vectors, length, (uint64_t)op->at->offset);
         break;
     case RX_WRITE_AT:
-        io_uring_prep_writev(sqe, fd, op->vectors, length, (uint64_t)op->offset);
+        io_uring_prep_writev(sqe, fd, op->at->vectors, length, (uint64_t)op->at->offset);
         break;
     case RX_ACCEPT:
         io_uring_prep_accept(sqe, fd, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);

@@ -6,19 +6,32 @@
  * (2) at: load acquire. The index reached this thread through the kernel, whose order the language does not know of.
  * (3) leave: sub acq_rel. Partner: itself; the last to leave sees that the others are done with the source. The count
  *     is set before rx_ready_shut, whose (10) hands it to those who leave later.
+ *
+ * A source's tag: its index, whether it drains, and, while it is closed, how many still have to leave it, of the closer,
+ * in and out. The other accesses to it are relaxed: the index is written once and the bit by who has taken the source,
+ * and both are handed over with it; the count changes neither.
  */
 #include "reactor/rx_slab.h"
 
 #include <stdlib.h>
 
+#define TO_LEAVE UINT32_C(3)
+#define DRAINS UINT32_C(4)
+#define INDEX_SHIFT 3
+
+#define NONE (-1)
+
 void rx_slab_init(struct rx_slab *slab, size_t size) {
-    *slab = (struct rx_slab){.size = size};
+    *slab = (struct rx_slab){.size = size, .free = NONE};
     pthread_mutex_init(&slab->lock, NULL);
 }
 
 void rx_slab_destroy(struct rx_slab *slab) {
+    for (uint32_t index = 0; index < slab->used; index++) {
+        rx_ready_free_apart(&rx_slab_at(slab, index)->out);
+    }
     for (int k = 0; k < RX_SLAB_CHUNKS; k++) {
-        free(aptr_load_relaxed(&slab->chunks[k])); /* nobody else is left */
+        free(slab->memory[k]);
     }
     pthread_mutex_destroy(&slab->lock);
 }
@@ -42,23 +55,28 @@ struct rx_slab_source *rx_slab_at(struct rx_slab *slab, uint32_t index) {
 /* A source that was never used; under the lock. */
 static struct rx_slab_source *take_new(struct rx_slab *slab) {
     unsigned k = chunk_of(position_of(slab->used));
-    if (!aptr_load_relaxed(&slab->chunks[k])) { /* written under this lock */
-        void *chunk = calloc((size_t)1 << (RX_SLAB_FIRST_BITS + k), slab->size);
-        if (!chunk) {
+    if (!slab->memory[k]) {
+        size_t size = ((size_t)1 << (RX_SLAB_FIRST_BITS + k)) * slab->size;
+        unsigned char *memory = calloc(1, size + SY_CACHE_LINE - 1); /* whose pages are taken when they are used */
+        if (!memory) {
             return NULL;
         }
-        aptr_store_release(&slab->chunks[k], chunk); /* (1) */
+        slab->memory[k] = memory;
+        aptr_store_release(&slab->chunks[k], memory + (-(uintptr_t)memory & (SY_CACHE_LINE - 1))); /* (1) */
     }
     struct rx_slab_source *source = rx_slab_at(slab, slab->used);
-    source->index = slab->used++;
+    au32_store_relaxed(&source->tag, slab->used << INDEX_SHIFT);
+    rx_ready_open_apart(&source->out);
+    slab->used++;
     return source;
 }
 
 struct rx_slab_source *rx_slab_take(struct rx_slab *slab) {
+    struct rx_slab_source *source;
     pthread_mutex_lock(&slab->lock);
-    struct rx_slab_source *source = slab->free;
-    if (source) {
-        slab->free = source->next_free;
+    if (slab->free != NONE) {
+        source = rx_slab_at(slab, (uint32_t)slab->free);
+        slab->free = source->base.fd;
     } else {
         source = take_new(slab);
     }
@@ -67,12 +85,25 @@ struct rx_slab_source *rx_slab_take(struct rx_slab *slab) {
 }
 
 void rx_slab_give_back(struct rx_slab *slab, struct rx_slab_source *source) {
-    rx_ready_close(&source->in);
-    rx_ready_close(&source->out);
+    rx_ready_close(&source->in.ready);
+    rx_ready_close(&source->out.ready);
     pthread_mutex_lock(&slab->lock);
-    source->next_free = slab->free;
-    slab->free = source;
+    source->base.fd = slab->free;
+    slab->free = (int)rx_slab_index(source);
     pthread_mutex_unlock(&slab->lock);
+}
+
+uint32_t rx_slab_index(const struct rx_slab_source *source) {
+    return au32_load_relaxed(&source->tag) >> INDEX_SHIFT;
+}
+
+bool rx_slab_drains(const struct rx_slab_source *source) {
+    return au32_load_relaxed(&source->tag) & DRAINS;
+}
+
+void rx_slab_set_drains(struct rx_slab_source *source, bool drains) {
+    uint32_t tag = au32_load_relaxed(&source->tag);
+    au32_store_relaxed(&source->tag, drains ? tag | DRAINS : tag & ~DRAINS);
 }
 
 uint32_t rx_slab_used(struct rx_slab *slab) {
@@ -83,7 +114,7 @@ uint32_t rx_slab_used(struct rx_slab *slab) {
 }
 
 bool rx_slab_leave(struct rx_slab_source *source) {
-    return au32_fetch_sub_acq_rel(&source->to_leave, 1) == 1; /* (3) */
+    return (au32_fetch_sub_acq_rel(&source->tag, 1) & TO_LEAVE) == 1; /* (3) */
 }
 
 static void shut(struct rx_slab_source *source, struct rx_ready *direction) {
@@ -92,9 +123,13 @@ static void shut(struct rx_slab_source *source, struct rx_ready *direction) {
     }
 }
 
+void rx_slab_expect_all(struct rx_slab_source *source) {
+    au32_store_relaxed(&source->tag, au32_load_relaxed(&source->tag) | TO_LEAVE);
+}
+
 bool rx_slab_shut(struct rx_slab_source *source) {
-    au32_store_relaxed(&source->to_leave, 3);
-    shut(source, &source->in);
-    shut(source, &source->out);
+    rx_slab_expect_all(source);
+    shut(source, &source->in.ready);
+    shut(source, &source->out.ready);
     return rx_slab_leave(source);
 }

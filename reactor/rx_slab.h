@@ -12,15 +12,14 @@
 #include "reactor/rx_ready.h"
 #include "reactor/rx_try.h"
 
-/* What a back end's own source starts with. */
+/* What a back end's own source starts with: a cache line, and at the beginning of one if its size is a multiple. */
 struct rx_slab_source {
-    struct rx_source base;
-    uint32_t index;
-    struct rx_ready in, out;
-    struct rx_slab_source *next_free;
-    struct au32 to_leave; /* while it is closed: who still has to leave it, of the closer, in and out */
-    bool drains;          /* see rx_ready_poll_by */
+    struct rx_source base; /* of one that is free: the next free one's index instead of a descriptor, or -1 */
+    struct au32 tag;       /* see rx_slab.c */
+    struct rx_ready_here in;
+    struct rx_ready_apart out; /* most never wait to send */
 };
+_Static_assert(sizeof(void *) != 8 || sizeof(struct rx_slab_source) == 64, "a cache line");
 
 /* Chunk k holds 64 << k sources, so a descriptor's int is always enough. */
 #define RX_SLAB_FIRST_BITS 6
@@ -29,9 +28,10 @@ struct rx_slab_source {
 struct rx_slab {
     pthread_mutex_t lock;
     size_t size; /* of a source, the back end's own part included */
-    struct rx_slab_source *free;
+    int free;      /* index, or -1 */
     uint32_t used; /* sources ever taken for the first time */
-    struct aptr chunks[RX_SLAB_CHUNKS];
+    void *memory[RX_SLAB_CHUNKS];
+    struct aptr chunks[RX_SLAB_CHUNKS]; /* the first cache line in each */
 };
 
 /* `size`: of the back end's source, which starts with struct rx_slab_source; what it adds is zero when first taken. */
@@ -47,10 +47,18 @@ void rx_slab_give_back(struct rx_slab *slab, struct rx_slab_source *source);
 /*
  * Closing, for the readiness back ends: rx_slab_shut ends both directions and leaves for the closer; whoever ends an
  * orphaned operation leaves for its direction. True for the last to leave, who takes the descriptor from the kernel's
- * set, gives the source back and closes the descriptor.
+ * set, gives the source back and closes the descriptor. rx_slab_expect_all, by the closer, comes before the first leaves;
+ * rx_slab_shut begins with it.
  */
+void rx_slab_expect_all(struct rx_slab_source *source);
 bool rx_slab_shut(struct rx_slab_source *source);
 bool rx_slab_leave(struct rx_slab_source *source);
+
+uint32_t rx_slab_index(const struct rx_slab_source *source);
+
+/* See rx_ready_poll_by. Set by who has just taken the source, and kept until somebody sets it again. */
+bool rx_slab_drains(const struct rx_slab_source *source);
+void rx_slab_set_drains(struct rx_slab_source *source, bool drains);
 
 /* How many were ever handed out: every index is less. */
 uint32_t rx_slab_used(struct rx_slab *slab);

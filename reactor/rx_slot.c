@@ -88,7 +88,7 @@ struct rx_slot *rx_slot_here(const struct rx *rx) {
 /* ---- requests ---- */
 
 static uint64_t data_of(const struct rx_local_source *source, enum tag tag) {
-    return (uint64_t)source->slab.index << 2 | tag;
+    return (uint64_t)rx_slab_index(&source->slab) << 2 | tag;
 }
 
 /* Room for one request more, counted as in the kernel; NULL: the kernel takes none before completions are reaped. */
@@ -463,7 +463,7 @@ static bool tell_last(struct au32 *wanted, struct rx_ready *ready, uint16_t gene
 
 /* How many events it was. */
 static int on_in(struct rx_slot *slot, struct rx_local_source *source, int32_t result, uint32_t flags) {
-    uint16_t generation = rx_ready_generation(&source->slab.in);
+    uint16_t generation = rx_ready_generation(&source->slab.in.ready);
     take_in(slot, source, result, flags);
     if (flags & IORING_CQE_F_MORE) {
         stop_if_full(slot, source);
@@ -476,24 +476,24 @@ static int on_in(struct rx_slot *slot, struct rx_local_source *source, int32_t r
         return 0;
     }
     if (source->pausing) {
-        bool edge = rx_ready_edge(&source->slab.in, generation, false);
+        bool edge = rx_ready_edge(&source->slab.in.ready, generation, false);
         if (!source->armed_in) {
             end_pause(source);
         }
         return edge;
     }
-    return flags & IORING_CQE_F_MORE ? rx_ready_edge(&source->slab.in, generation, false)
-                                     : tell_last(&source->wanted_in, &source->slab.in, generation);
+    return flags & IORING_CQE_F_MORE ? rx_ready_edge(&source->slab.in.ready, generation, false)
+                                     : tell_last(&source->wanted_in, &source->slab.in.ready, generation);
 }
 
 static int on_out(struct rx_slot *slot, struct rx_local_source *source) {
-    uint16_t generation = rx_ready_generation(&source->slab.out);
+    uint16_t generation = rx_ready_generation(&source->slab.out.ready);
     source->armed_out = false;
     if (source->ending) {
         end_if_quiet(slot, source);
         return 0;
     }
-    return tell_last(&source->wanted_out, &source->slab.out, generation);
+    return tell_last(&source->wanted_out, &source->slab.out.ready, generation);
 }
 
 /* While the thread leaves, a wake is left to the next one: begin_waking. */

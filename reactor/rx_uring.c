@@ -42,9 +42,8 @@
  * submission queue is full) nor while a waker runs. Without task-run flags the kernel finishes a request in the thread
  * that handed it over, which it interrupts for that: a worker that runs a long task holds up nobody's completions.
  *
- * Atomic accesses: those of rx_ring.c and rx_ready.c, and:
- *
- * (1) close: store relaxed of to_leave, ordered by (13) of rx_ready.c as in rx_slab.c.
+ * Atomic accesses: those of rx_ring.c, rx_ready.c and rx_slab.c, whose count of those who have to leave is ordered by
+ * (13) of rx_ready.c here.
  *
  * System calls (counted by strace): a receive or a send 0 of its own; `speculative`: 1 for each try. A wait 1, which
  * hands over what all have filled, 16 receives as well as one, and 0 where there is nothing to hand over and there are
@@ -88,7 +87,7 @@ struct rx {
 
 static struct rx_ready *direction_of(const struct rx_op *op) {
     struct rx_slab_source *source = rx_readiness_source(op);
-    return rx_kind_is_in(op->kind) ? &source->in : &source->out;
+    return rx_kind_is_in(op->kind) ? &source->in.ready : &source->out.ready;
 }
 
 /* ---- requests ---- */
@@ -174,7 +173,7 @@ static bool is_tried_here(const struct rx *rx, const struct rx_op *op) {
 
 static enum rx_status begin(struct rx *rx, struct rx_op *op, const struct sy_waker *waker) {
     struct rx_ready *direction = direction_of(op);
-    if (rx_request_is_at_offset(op) && op->offset < 0) {
+    if (rx_request_is_at_offset(op) && op->at->offset < 0) {
         op->result = -EINVAL; /* -1 would be the file's own position */
         return RX_DONE;
     }
@@ -267,9 +266,9 @@ static void rx_uring_deregister(struct rx *rx, struct rx_source *source) {
 
 static void rx_uring_close(struct rx *rx, struct rx_source *base) {
     struct rx_slab_source *source = (struct rx_slab_source *)base;
-    struct rx_ready *directions[] = {&source->in, &source->out};
+    struct rx_ready *directions[] = {&source->in.ready, &source->out.ready};
     unsigned in_flight = 0;
-    au32_store_relaxed(&source->to_leave, 3); /* (1) */
+    rx_slab_expect_all(source);
     for (int i = 0; i < 2; i++) {
         if (!rx_ready_shut_silently(directions[i])) {
             in_flight++;
@@ -359,7 +358,7 @@ const struct rx_ops rx_uring_ops = {
     .source = "io_uring(7)",
     .cost =
         "receive and send 0 calls of their own, 1 for each try with `speculative`; wait 1 for a batch, which hands "
-        "over all requests, or 0 if completions are there; per source 104 bytes, and in the kernel some 800 for each "
+        "over all requests, or 0 if completions are there; per source 64 bytes, and in the kernel some 800 for each "
         "operation in flight",
     .caveat =
         "Linux 5.19 or later, and not where a container or a sysctl forbids io_uring; the kernel finishes a request in "

@@ -197,7 +197,7 @@ static enum rx_status local_poll(struct rx *rx, struct rx_op *op, const struct s
     struct rx_local_source *source = source_of(op);
     bool in = rx_kind_is_in(op->kind);
     bool unasked = (op->kind == RX_CONNECT && !op->tried) || (rx->speculative && !op->armed);
-    struct rx_ready *direction = in ? &source->slab.in : &source->slab.out;
+    struct rx_ready *direction = in ? &source->slab.in.ready : &source->slab.out.ready;
     enum rx_status status = rx_ready_poll_by(in ? attempt_in : rx_try, direction, op, waker, unasked, false);
     if (status == RX_PENDING && in) {
         want(rx, source, &source->wanted_in, request_for(op), RX_MAIL_IN);
@@ -210,7 +210,7 @@ static enum rx_status local_poll(struct rx *rx, struct rx_op *op, const struct s
 
 static enum rx_status local_cancel(struct rx *rx, struct rx_op *op) {
     struct rx_local_source *source = source_of(op);
-    rx_ready_cancel(rx_kind_is_in(op->kind) ? &source->slab.in : &source->slab.out, op);
+    rx_ready_cancel(rx_kind_is_in(op->kind) ? &source->slab.in.ready : &source->slab.out.ready, op);
     leave_if_orphaned(rx, op);
     return RX_DONE;
 }

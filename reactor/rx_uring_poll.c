@@ -208,7 +208,7 @@ static int rx_uring_poll_register(struct rx *rx, int fd, struct rx_source **out)
         return -ENOMEM;
     }
     source->base.fd = fd;
-    source->drains = false;
+    rx_slab_set_drains(source, false);
     *out = &source->base;
     return 0;
 }
@@ -255,7 +255,7 @@ static unsigned deliver(struct rx *rx) {
         rx->first = source->next;
         source->told = 0;
         if (!(au32_load_relaxed(&source->word) & LEFT)) { /* (4) */
-            delivered += rx_readiness_tell(&source->slab, rx_ready_generation(&source->slab.in), events);
+            delivered += rx_readiness_tell(&source->slab, rx_ready_generation(&source->slab.in.ready), events);
         }
         if (au32_fetch_and_acq_rel(&source->word, ~QUEUED) == (LEFT | QUEUED)) { /* (4) */
             give_back(rx, source);
@@ -339,7 +339,7 @@ const struct rx_ops rx_uring_poll_ops = {
     .summary = "io_uring readiness: a lasting poll of each source, on one ring that all threads share",
     .source = "io_uring(7), IORING_POLL_ADD_MULTI",
     .cost = "receive that waits 2 calls; send 1, that waits 2; wait 1 for a batch, which hands over all requests; "
-            "leaving 1; per source 120 bytes, and about 270 in the kernel once it was waited for",
+            "leaving 1; per source 80 bytes, and about 270 in the kernel once it was waited for",
     .caveat =
         "Linux 5.19 or later, and not where a container or a sysctl forbids io_uring; the kernel tells an event in "
         "the thread that handed the request over, and interrupts it for that; a file that is closed ends when "

@@ -132,8 +132,8 @@ static void take_out(struct rx_uv_loop *loop, struct rx_uv_source *source) {
     source->asked = source->wanted = 0;
     source->stopped = false;
     if (source->open) {
-        rx_ready_close(&source->slab.in); /* what was taken and is not told yet is of an old generation now */
-        rx_ready_close(&source->slab.out);
+        rx_ready_close(&source->slab.in.ready); /* what was taken and is not told yet is of an old generation now */
+        rx_ready_close(&source->slab.out.ready);
         loop->closing++;
         uv_close((uv_handle_t *)&source->handle, on_closed);
     } else if (!source->is_told) {
@@ -310,7 +310,7 @@ static unsigned take(struct rx_uv_loop *loop, struct rx_uv_event *out, unsigned 
         }
         unsigned events = take_events(loop, source);
         if (events) {
-            uint16_t generation = rx_ready_generation(&source->slab.in);
+            uint16_t generation = rx_ready_generation(&source->slab.in.ready);
             out[count++] = (struct rx_uv_event){source, generation, (uint16_t)events};
         }
     }

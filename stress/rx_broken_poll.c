@@ -157,12 +157,14 @@ static enum rx_status finish(struct rx *rx, struct rx_op *op, int64_t result) {
 
 /* An operation ends with the thread that began it, as io_uring's do. */
 enum rx_status mortal_poll(struct rx *rx, struct rx_op *op, const struct sy_waker *waker) {
-    int thread = (int)op->offset; /* which nothing else uses here */
+    int thread = (int)op->result; /* which nothing else uses until the end */
     if (thread && tgkill(getpid(), thread, 0) && errno == ESRCH) {
         return finish(rx, op, -ECANCELED);
     }
     enum rx_status status = good->poll(rx, op, waker);
-    op->offset = status != RX_PENDING ? 0 : thread ? thread : gettid();
+    if (status == RX_PENDING) {
+        op->result = thread ? thread : gettid();
+    }
     return status;
 }
 

@@ -225,10 +225,11 @@ static void urgent_data_is_readiness(size_t variant) {
     rig_close(&rig);
 }
 
-/* A short read at a passed descriptor on a Unix socket: more follows. */
+/* A short read at a passed descriptor on a Unix socket: more follows. Unlike a TCP socket, whose place this one has. */
 static void passed_descriptor(size_t variant) {
     struct rig rig;
     rig_init(&rig, variant);
+    rig_unlink(&rig, rig_link(&rig, AF_INET));
     struct rig_link link = rig_link(&rig, AF_UNIX);
     char control[CMSG_SPACE(sizeof(int))] = "", bytes[100];
     struct iovec part = {"fd", 2};

@@ -346,10 +346,14 @@ static void out_of_memory(size_t variant) {
     CHECK_EQ(support_alloc_live(), live);
 }
 
+/* But for the first one in the direction out, where a waker has no room until then. */
 static void operations_allocate_nothing_on(struct rig *rig, struct rig_link link) {
     char bytes[8];
     struct rx_op op;
     uint64_t before = support_alloc_count();
+    CHECK_EQ(rig_do(rig, RX_READY_OUT, link.source, NULL, 0) != 0, 1);
+    CHECK(support_alloc_count() <= before + 1);
+    before = support_alloc_count();
     for (int i = 0; i < 100; i++) {
         rig_start(rig, &op, RX_RECV, link.source, bytes, sizeof bytes);
         CHECK_EQ(send(link.peer, "abc", 3, 0), 3);
@@ -365,6 +369,41 @@ static void operations_allocate_nothing_on(struct rig *rig, struct rig_link link
 
 static void operations_allocate_nothing(size_t variant) {
     rig_over_families(variant, operations_allocate_nothing_on);
+}
+
+/* A send has to wait, and there is no memory for its waker. The source is as it was: the next one that has waits. */
+static void a_send_without_memory_on(struct rig *rig, struct rig_link link) {
+    char bytes[8];
+    struct rx_op in, out;
+    if (!support_alloc_can_fail()) {
+        check_skip("the sanitizer's allocator cannot be made to fail");
+        return;
+    }
+    rig_start(rig, &in, RX_RECV, link.source, bytes, sizeof bytes);
+    int64_t inside = rig_fill(rx_source_fd(link.source));
+    int64_t references = ai64_load_relaxed(&rig->probe.references);
+    for (int i = 0; i < 2; i++) {
+        support_alloc_fail_after(0);
+        CHECK_EQ(rig_begin(rig, &out, RX_SEND, link.source, "hello", 5), RX_DONE);
+        support_alloc_fail_after(UINT64_MAX);
+        CHECK_EQ(out.result, -ENOMEM);
+        CHECK_EQ(ai64_load_relaxed(&rig->probe.references), references);
+    }
+    rig_start(rig, &out, RX_SEND, link.source, "hello", 5);
+    for (char piece[4096]; inside > 0;) {
+        ssize_t n = recv(link.peer, piece, sizeof piece, 0);
+        CHECK(n > 0);
+        inside -= n;
+    }
+    CHECK_EQ(rig_finish(rig, &out), 5);
+    CHECK_EQ(send(link.peer, "abc", 3, 0), 3);
+    CHECK_EQ(rig_finish(rig, &in), 3);
+}
+
+static void a_send_without_memory(size_t variant) {
+    int64_t live = support_alloc_live();
+    rig_over_families(variant, a_send_without_memory_on);
+    CHECK_EQ(support_alloc_live(), live);
 }
 
 /* ---- batches ---- */
@@ -486,6 +525,7 @@ int main(int argc, char **argv) {
         {"out_of_memory", out_of_memory},
         {"sources_memory_is_used_again", sources_memory_is_used_again},
         {"operations_allocate_nothing", operations_allocate_nothing},
+        {"a_send_without_memory", a_send_without_memory},
         {"batch_is_bounded", batch_is_bounded},
         {"thousand_at_once", thousand_at_once},
     };

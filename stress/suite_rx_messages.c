@@ -330,12 +330,12 @@ static int open_file(int flags) {
     return fd;
 }
 
-static int64_t at(struct rig *rig, enum rx_kind kind, struct rx_source *source, const struct iovec *parts, size_t count,
-                  int64_t offset) {
+static int64_t move_at(struct rig *rig, enum rx_kind kind, struct rx_source *source, const struct iovec *parts,
+                       size_t count, int64_t offset) {
+    struct rx_at at = {parts, offset};
     struct rx_op op;
     rx_op_init(&op, kind, source, NULL, count);
-    op.vectors = parts;
-    op.offset = offset;
+    op.at = &at;
     return rig_finish(rig, &op);
 }
 
@@ -348,13 +348,13 @@ static void files_at_offsets(size_t variant) {
         struct rx_source *source = rig_register(&rig, fd);
         char a[4] = "", b[16] = "";
         struct iovec out[] = {{"abc", 3}, {"defgh", 5}}, in[] = {{a, 2}, {b, sizeof b}};
-        CHECK_EQ(at(&rig, RX_WRITE_AT, source, out, 2, 10), 8);
-        CHECK_EQ(at(&rig, RX_WRITE_AT, source, out, 1, far), 3);
-        CHECK_EQ(at(&rig, RX_READ_AT, source, in, 2, 11), 18);
+        CHECK_EQ(move_at(&rig, RX_WRITE_AT, source, out, 2, 10), 8);
+        CHECK_EQ(move_at(&rig, RX_WRITE_AT, source, out, 1, far), 3);
+        CHECK_EQ(move_at(&rig, RX_READ_AT, source, in, 2, 11), 18);
         CHECK(memcmp(a, "bc", 2) == 0 && memcmp(b, "defgh\0", 6) == 0);
-        CHECK_EQ(at(&rig, RX_READ_AT, source, in, 2, far + 1), 2); /* short at the end */
+        CHECK_EQ(move_at(&rig, RX_READ_AT, source, in, 2, far + 1), 2); /* short at the end */
         CHECK(memcmp(a, "bc", 2) == 0);
-        CHECK_EQ(at(&rig, RX_READ_AT, source, in, 2, far + 3), 0); /* and past it */
+        CHECK_EQ(move_at(&rig, RX_READ_AT, source, in, 2, far + 3), 0); /* and past it */
         CHECK_EQ(lseek(fd, 0, SEEK_CUR), 0);                       /* the file's own position is nobody's business */
         struct stat was;
         CHECK_EQ(fstat(fd, &was), 0);
@@ -374,9 +374,9 @@ static void files_say_what_is_wrong(size_t variant) {
         char bytes[8];
         struct iovec part = {bytes, sizeof bytes};
         struct rx_source *source = rig_register(&rig, open_file(O_RDONLY));
-        CHECK_EQ(at(&rig, RX_WRITE_AT, source, &part, 1, 0), -EBADF);
-        CHECK_EQ(at(&rig, RX_READ_AT, source, &part, 1, -1), -EINVAL);
-        CHECK_EQ(at(&rig, RX_READ_AT, source, &part, 1, 0), 0);
+        CHECK_EQ(move_at(&rig, RX_WRITE_AT, source, &part, 1, 0), -EBADF);
+        CHECK_EQ(move_at(&rig, RX_READ_AT, source, &part, 1, -1), -EINVAL);
+        CHECK_EQ(move_at(&rig, RX_READ_AT, source, &part, 1, 0), 0);
         rig_deregister_and_close(&rig, source);
     }
     rig_close(&rig);
@@ -393,6 +393,7 @@ static void files_many_at_once(size_t variant) {
         struct rx_source *sources[SOURCES];
         struct rx_op ops[SOURCES];
         struct iovec parts[SOURCES];
+        struct rx_at places[SOURCES];
         CHECK_EQ(ftruncate(fd, (int64_t)SOURCES * SIZE), 0);
         for (int i = 0; i < SOURCES; i++) {
             sources[i] = rig_register(&rig, fd);
@@ -404,8 +405,8 @@ static void files_many_at_once(size_t variant) {
                 memset(written[i], (int)(round * SOURCES + (unsigned)i), SIZE);
                 parts[i] = (struct iovec){written[i], SIZE};
                 rx_op_init(&ops[i], RX_WRITE_AT, sources[i], NULL, 1);
-                ops[i].vectors = &parts[i];
-                ops[i].offset = (int64_t)i * SIZE;
+                places[i] = (struct rx_at){&parts[i], (int64_t)i * SIZE};
+                ops[i].at = &places[i];
                 pending[i] = rig.ops->poll(rig.rx, &ops[i], &rig.waker) == RX_PENDING;
             }
             for (int i = 0; i < SOURCES; i++) {

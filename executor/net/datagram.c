@@ -37,7 +37,7 @@ static void take_header(struct sy_recv_from *f) {
 }
 
 enum sy_poll sy_recv_from_poll(struct sy_recv_from *f, struct sy_context *cx) {
-    if (!f->io.in_flight) {
+    if (!sy_io_in_flight(&f->io)) {
         point_at(&f->io, &f->message, &f->vector, &f->from, sizeof f->from.local);
     }
     if (sy_io_poll(&f->io, cx, &f->result) == SY_PENDING) {
@@ -48,7 +48,7 @@ enum sy_poll sy_recv_from_poll(struct sy_recv_from *f, struct sy_context *cx) {
 }
 
 void sy_recv_from_drop(struct sy_recv_from *f) {
-    if (f->io.in_flight) {
+    if (sy_io_in_flight(&f->io)) {
         sy_io_drop(&f->io, &f->result);
         take_header(f);
     }
@@ -67,7 +67,7 @@ void sy_send_to_init(struct sy_send_to *f, struct sy_socket *socket, const void 
 }
 
 enum sy_poll sy_send_to_poll(struct sy_send_to *f, struct sy_context *cx) {
-    if (!f->io.in_flight) {
+    if (!sy_io_in_flight(&f->io)) {
         point_at(&f->io, &f->message, &f->vector, f->to.length ? &f->to : NULL, f->to.length);
     }
     return sy_io_poll(&f->io, cx, &f->result);

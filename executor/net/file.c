@@ -169,12 +169,11 @@ static void io_init(struct sy_file_io *io, const struct sy_file *file, enum rx_k
     io->vector = (struct iovec){.iov_base = NULL};
     io->in_flight = false;
     io->job.task = NULL;
+    io->at = (struct rx_at){vectors, offset};
     rx_op_init(&io->op, kind, NULL, NULL, count);
-    io->op.vectors = vectors;
-    io->op.offset = offset;
 }
 
-/* Of one piece, which io_begin points to: the future may still move. */
+/* Of one piece, which io_begin points to, as it does to io->at: the future may still move. */
 static void io_init_one(struct sy_file_io *io, const struct sy_file *file, enum rx_kind kind, void *buffer,
                         size_t length, int64_t offset) {
     io_init(io, file, kind, NULL, 1, offset);
@@ -198,23 +197,25 @@ static bool is_wrong(const struct rx_op *op, const struct iovec *vectors) {
 /* 0 if it is under way now, or -errno. */
 static int io_begin(struct sy_file_io *io) {
     struct driver *driver = &io->runtime->driver;
-    const struct iovec *vectors = io->op.vectors ? io->op.vectors : &io->vector;
-    if (is_wrong(&io->op, vectors)) {
+    if (!io->at.vectors) {
+        io->at.vectors = &io->vector;
+    }
+    if (is_wrong(&io->op, io->at.vectors)) {
         return -EINVAL;
     }
     if (!driver->ops->files) {
         struct file_job job = {.call = io->op.kind == RX_READ_AT ? call_read : call_write,
                                .fd = io->fd,
-                               .vectors = vectors,
+                               .vectors = io->at.vectors,
                                .count = (int)io->op.length,
-                               .offset = io->op.offset};
+                               .offset = io->at.offset};
         return sy_spawn_blocking(io->runtime, &file_job_type, &job, &io->job);
     }
     struct rx_source *source;
     int error = driver_register(driver, io->fd, &source);
     if (!error) {
         io->op.source = source;
-        io->op.vectors = vectors;
+        io->op.at = &io->at;
         io->in_flight = true;
     }
     return error;

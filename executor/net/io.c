@@ -13,7 +13,6 @@
 void sy_io_init(struct sy_io *io, struct sy_socket *socket, enum rx_kind kind, void *buffer, size_t length) {
     io->socket = socket;
     io->runtime = socket->runtime;
-    io->in_flight = false;
     rx_op_init(&io->op, kind, NULL, buffer, length);
 }
 
@@ -51,12 +50,12 @@ enum sy_poll sy_io_poll(struct sy_io *io, struct sy_context *cx, int64_t *result
     if (!sy_context_budget(cx)) {
         return SY_PENDING;
     }
-    enum rx_status status = io->in_flight ? go_on(io, cx) : begin(io, cx);
-    io->in_flight = status == RX_PENDING;
-    if (io->in_flight) {
+    enum rx_status status = sy_io_in_flight(io) ? go_on(io, cx) : begin(io, cx);
+    if (status == RX_PENDING) {
         cx->budget++; /* only success costs */
         return SY_PENDING;
     }
+    io->op.source = NULL;
     *result = io->op.result;
     return SY_READY;
 }
@@ -67,13 +66,13 @@ enum sy_poll sy_io_poll(struct sy_io *io, struct sy_context *cx, int64_t *result
  * waits in the reactor.
  */
 void sy_io_drop(struct sy_io *io, int64_t *result) {
-    if (!io->in_flight) {
+    if (!sy_io_in_flight(io)) {
         return;
     }
     while (sy_runtime_rx_ops(io->runtime)->cancel(sy_runtime_rx(io->runtime), &io->op) == RX_PENDING) {
         sched_yield();
     }
-    io->in_flight = false;
+    io->op.source = NULL;
     *result = io->op.result;
 }
 
@@ -146,7 +145,7 @@ enum sy_poll sy_send_all_poll(struct sy_send_all *f, struct sy_context *cx) {
 }
 
 void sy_send_all_drop(struct sy_send_all *f) {
-    bool in_flight = f->send.io.in_flight;
+    bool in_flight = sy_io_in_flight(&f->send.io);
     sy_send_drop(&f->send);
     if (in_flight && f->send.result > 0) {
         f->sent += (size_t)f->send.result;

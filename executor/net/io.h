@@ -8,7 +8,8 @@
  *     }
  *     … f->recv.result …
  *
- * An operation is the caller's memory and allocates nothing. It stays where it is from its first poll until it is ready
+ * An operation is the caller's memory and allocates nothing (but for 32 bytes when a socket's send or connect waits for
+ * the first time; without them it ends with -ENOMEM). It stays where it is from its first poll until it is ready
  * or dropped, and so do its buffer and, from its init, its socket. Once ready it may be initialised and polled anew.
  * One that succeeds takes one from the poll's budget, so a flooded socket starves nobody. Of two at once in one
  * direction the second gets -EBUSY; -ECANCELED: the socket was closed meanwhile. What a descriptor cannot do at all,
@@ -35,9 +36,13 @@ extern "C" {
 struct sy_io {
     struct sy_socket *socket;
     struct sy_runtime *runtime; /* the socket's, which may be gone before the operation in flight */
-    struct rx_op op;
-    bool in_flight; /* polled and not terminal */
+    struct rx_op op; /* its source: NULL, unless the operation is in flight */
 };
+
+/* Polled, and not terminal. */
+static inline bool sy_io_in_flight(const struct sy_io *io) {
+    return io->op.source != NULL;
+}
 
 void sy_io_init(struct sy_io *io, struct sy_socket *socket, enum rx_kind kind, void *buffer, size_t length);
 enum sy_poll sy_io_poll(struct sy_io *io, struct sy_context *cx, int64_t *result);

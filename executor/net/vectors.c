@@ -12,7 +12,7 @@
 
 /* The message of an operation that is about to begin: the future may have moved since its init. */
 static void point_at(struct sy_io *io, struct msghdr *message) {
-    if (!io->in_flight) {
+    if (!sy_io_in_flight(io)) {
         io->op.message = message;
     }
 }
@@ -37,7 +37,7 @@ void sy_recv_vectors_init(struct sy_recv_vectors *f, struct sy_socket *socket, c
 }
 
 enum sy_poll sy_recv_vectors_poll(struct sy_recv_vectors *f, struct sy_context *cx) {
-    if (!f->io.in_flight && !has_room(&f->message)) {
+    if (!sy_io_in_flight(&f->io) && !has_room(&f->message)) {
         f->result = -EINVAL;
         return SY_READY;
     }
@@ -120,7 +120,7 @@ enum sy_poll sy_send_all_vectors_poll(struct sy_send_all_vectors *f, struct sy_c
 }
 
 void sy_send_all_vectors_drop(struct sy_send_all_vectors *f) {
-    bool in_flight = f->send.io.in_flight;
+    bool in_flight = sy_io_in_flight(&f->send.io);
     sy_send_vectors_drop(&f->send);
     if (in_flight && f->send.result > 0) {
         advance(f, (size_t)f->send.result);
