@@ -39,8 +39,8 @@
  *  (6) poll, cancel: and acq_rel, OWNED off. Release: partners (2) and (10). Acquire: partner (10); whoever finds SHUT
  *      is the last in this direction and closes with what the closer did in view.
  *  (7) poll: CAS relaxed, READY off after a short count. It publishes nothing; an edge since (1) makes it fail.
- *  (8) close: CAS relaxed: next generation, all flags but SLOT and APART off. Whoever uses the memory next is ordered after it by
- *      the lock of rx_slab.c. SLOT stays, as the waiter may still be reading the other slot.
+ *  (8) close: CAS relaxed: next generation, all flags but SLOT and APART off. Whoever uses the memory next is ordered
+ *      after it by the lock of rx_slab.c. SLOT stays, as the waiter may still be reading the other slot.
  *  (9) forget_hangup: and relaxed. Publishes nothing.
  * (10) shut: CAS acq_rel, SHUT and READY on, and a stored waker taken as by (4). Exactly one of (6) and (10) finds the
  *      other done: either OWNED was off here, or (6) sees SHUT. Acquire: partner (6), for the close that may follow.

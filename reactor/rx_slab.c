@@ -7,9 +7,9 @@
  * (3) leave: sub acq_rel. Partner: itself; the last to leave sees that the others are done with the source. The count
  *     is set before rx_ready_shut, whose (10) hands it to those who leave later.
  *
- * A source's tag: its index, whether it drains, and, while it is closed, how many still have to leave it, of the closer,
- * in and out. The other accesses to it are relaxed: the index is written once and the bit by who has taken the source,
- * and both are handed over with it; the count changes neither.
+ * A source's tag: its index, whether it drains, and, while it is closed, how many still have to leave it, of the
+ * closer, in and out. The other accesses to it are relaxed: the index is written once and the bit by who has taken the
+ * source, and both are handed over with it; the count changes neither.
  */
 #include "reactor/rx_slab.h"
 

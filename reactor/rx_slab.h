@@ -47,8 +47,8 @@ void rx_slab_give_back(struct rx_slab *slab, struct rx_slab_source *source);
 /*
  * Closing, for the readiness back ends: rx_slab_shut ends both directions and leaves for the closer; whoever ends an
  * orphaned operation leaves for its direction. True for the last to leave, who takes the descriptor from the kernel's
- * set, gives the source back and closes the descriptor. rx_slab_expect_all, by the closer, comes before the first leaves;
- * rx_slab_shut begins with it.
+ * set, gives the source back and closes the descriptor. rx_slab_expect_all, by the closer, comes before the first
+ * leaves; rx_slab_shut begins with it.
  */
 void rx_slab_expect_all(struct rx_slab_source *source);
 bool rx_slab_shut(struct rx_slab_source *source);
