@@ -427,13 +427,7 @@ static int rx_kqueue_create(struct rx **out, const struct rx_config *config) {
 }
 
 #else
-
-static int rx_kqueue_create(struct rx **out, const struct rx_config *config) {
-    (void)out;
-    (void)config;
-    return -ENOTSUP;
-}
-
+#include "reactor/rx_missing.h"
 #endif
 
 const struct rx_ops rx_kqueue_ops = {
@@ -444,8 +438,8 @@ const struct rx_ops rx_kqueue_ops = {
     .caveat = "urgent data is no event; libkqueue makes two events of one, and may show a reset as the stream's end",
     .completion = false,
     .stealable = true,
-    .create = rx_kqueue_create,
 #if SY_HAVE_KQUEUE
+    .create = rx_kqueue_create,
     .destroy = rx_kqueue_destroy,
     .register_fd = rx_kqueue_register,
     .deregister = rx_kqueue_deregister,
@@ -455,6 +449,7 @@ const struct rx_ops rx_kqueue_ops = {
     .wait = rx_kqueue_wait,
     .wake = rx_kqueue_wake,
 #else
+    .create = rx_missing_create,
     .missing = "built without libkqueue 2.7 (https://github.com/mheily/libkqueue; macOS and the BSDs have kqueue)",
 #endif
 };

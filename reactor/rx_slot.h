@@ -31,7 +31,7 @@ struct rx_local_source {
     struct rx_slab_source slab;
     struct au32 wanted_in, wanted_out;
     struct au32 mail;
-    struct au32 home;   /* the slot it lives in; changes while it is queued and that slot has no thread, or nobody has it */
+    struct au32 home;   /* the slot it lives in; changed by who has it while it is queued and that slot has no thread */
     struct au32 let_go; /* see RX_MAIL_RELEASE and RX_MAIL_STOP */
     struct rx_inbox inbox;
     struct rx_local_source *next_mail;

@@ -343,13 +343,7 @@ static void rx_uring_destroy(struct rx *rx) {
 }
 
 #else
-
-static int rx_uring_create(struct rx **out, const struct rx_config *config) {
-    (void)out;
-    (void)config;
-    return -ENOTSUP;
-}
-
+#include "reactor/rx_missing.h"
 #endif
 
 const struct rx_ops rx_uring_ops = {
@@ -368,8 +362,8 @@ const struct rx_ops rx_uring_ops = {
     .completion = true,
     .stealable = true,
     .files = true,
-    .create = rx_uring_create,
 #if SY_HAVE_LIBURING
+    .create = rx_uring_create,
     .destroy = rx_uring_destroy,
     .register_fd = rx_uring_register,
     .deregister = rx_uring_deregister,
@@ -380,6 +374,7 @@ const struct rx_ops rx_uring_ops = {
     .wait = rx_uring_wait,
     .wake = rx_uring_wake,
 #else
+    .create = rx_missing_create,
     .missing = "built without liburing 2.3 (Debian: apt-get install liburing-dev)",
 #endif
 };

@@ -303,13 +303,7 @@ static int local_create(struct rx **out, const struct rx_config *config) {
 }
 
 #else
-
-static int local_create(struct rx **out, const struct rx_config *config) {
-    (void)out;
-    (void)config;
-    return -ENOTSUP;
-}
-
+#include "reactor/rx_missing.h"
 #endif
 
 const struct rx_ops rx_uring_local_ops = {
@@ -324,8 +318,8 @@ const struct rx_ops rx_uring_local_ops = {
     .stealable = false,
     .files = false,
     .reads_ahead = true,
-    .create = local_create,
 #if SY_HAVE_LIBURING
+    .create = local_create,
     .destroy = local_destroy,
     .register_fd = local_register,
     .deregister = local_deregister,
@@ -339,6 +333,7 @@ const struct rx_ops rx_uring_local_ops = {
     .wait = local_wait,
     .wake = local_wake,
 #else
+    .create = rx_missing_create,
     .missing = "built without liburing 2.3 (Debian: apt-get install liburing-dev)",
 #endif
 };

@@ -325,13 +325,7 @@ static void rx_uring_poll_destroy(struct rx *rx) {
 }
 
 #else
-
-static int rx_uring_poll_create(struct rx **out, const struct rx_config *config) {
-    (void)out;
-    (void)config;
-    return -ENOTSUP;
-}
-
+#include "reactor/rx_missing.h"
 #endif
 
 const struct rx_ops rx_uring_poll_ops = {
@@ -349,8 +343,8 @@ const struct rx_ops rx_uring_poll_ops = {
     .stealable = true,
     .files = false,
     .reads_ahead = false,
-    .create = rx_uring_poll_create,
 #if SY_HAVE_LIBURING
+    .create = rx_uring_poll_create,
     .destroy = rx_uring_poll_destroy,
     .register_fd = rx_uring_poll_register,
     .deregister = rx_uring_poll_deregister,
@@ -361,6 +355,7 @@ const struct rx_ops rx_uring_poll_ops = {
     .wait = rx_uring_poll_wait,
     .wake = rx_uring_poll_wake,
 #else
+    .create = rx_missing_create,
     .missing = "built without liburing 2.3 (Debian: apt-get install liburing-dev)",
 #endif
 };

@@ -120,15 +120,7 @@ static int rx_uv_create(struct rx **out, const struct rx_config *config) {
 }
 
 #else
-
-#include "reactor/reactor.h"
-
-static int rx_uv_create(struct rx **out, const struct rx_config *config) {
-    (void)out;
-    (void)config;
-    return -ENOTSUP;
-}
-
+#include "reactor/rx_missing.h"
 #endif
 
 const struct rx_ops rx_uv_ops = {
@@ -148,8 +140,8 @@ const struct rx_ops rx_uv_ops = {
     .stealable = true,
     .files = false,
     .reads_ahead = false,
-    .create = rx_uv_create,
 #if SY_HAVE_LIBUV
+    .create = rx_uv_create,
     .missing = NULL,
     .destroy = rx_uv_destroy,
     .register_fd = rx_uv_register,
@@ -164,6 +156,7 @@ const struct rx_ops rx_uv_ops = {
     .wait = rx_uv_wait,
     .wake = rx_uv_wake,
 #else
+    .create = rx_missing_create,
     .missing = "built without libuv 1.44 (Debian: apt-get install libuv1-dev)",
 #endif
 };
