@@ -26,8 +26,9 @@
  * A descriptor is registered once, as a source, before its first operation, and deregistered or closed after its last;
  * the source does not own the descriptor until it is closed. At most one operation per direction (in: receive, accept,
  * read, ready-in; out: send, connect, write, ready-out) may be in flight on a source; a second gets -EBUSY. Operations
- * allocate nothing, but for 32 bytes when one in out waits for the first time: most sources never need them, and all
- * would have them. Where there is no memory that operation ends with -ENOMEM, and the source goes on.
+ * allocate nothing, but for 32 bytes when one in out is first kept waiting (or where the kernel carries it out, first
+ * begins), which the source's place then keeps: connections that only wait to receive do without. Where there is no
+ * memory that operation ends with -ENOMEM, if it has to wait, and the source goes on.
  *
  * close may be called with operations in flight. Each of them ends: its waker is woken and its next poll or cancel is
  * terminal, with the outcome if that came first and -ECANCELED otherwise. The descriptor is closed when the last of

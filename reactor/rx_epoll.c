@@ -132,7 +132,7 @@ const struct rx_ops rx_epoll_ops = {
     .summary = "epoll, edge-triggered, each descriptor registered once",
     .source = "epoll(7)",
     .cost = "receive that waits 1 call with `speculative` off, 2 on; send 1; wait 1 for a batch; per source 64 bytes, "
-            "and about 200 in the kernel",
+            "48 more once a send has waited, and about 200 in the kernel",
     .caveat = "one epoll set saturates at about 192 cores (golang issue 65064)",
     .missing = NULL,
     .completion = false,

@@ -240,7 +240,8 @@ const struct rx_ops rx_epoll_oneshot_ops = {
     .summary = "epoll, one-shot: armed by each operation that has to wait",
     .source = "epoll(7), EPOLLONESHOT",
     .cost = "receive that waits 2 calls with `speculative` off, 3 on; send 1, that waits 3; wait 1 for a batch, and 1 "
-            "under a mutex for each event of a source whose other direction waits; per source 72 bytes, and about 200 "
+            "under a mutex for each event of a source whose other direction waits; per source 72 bytes, 48 more "
+            "once it has sent, and about 200 "
             "in the kernel",
     .caveat = "a socket with errors queued (MSG_ERRQUEUE) that nobody takes wakes its operations again and again; one "
               "epoll set saturates at about 192 cores (golang issue 65064)",

@@ -434,7 +434,8 @@ const struct rx_ops rx_kqueue_ops = {
     .name = "rx_kqueue",
     .summary = "kqueue, edge-triggered (EV_CLEAR), each descriptor registered once",
     .source = "kqueue(2); Lemon, USENIX 2001",
-    .cost = "receive that waits 2 calls, send 1; wait 1 for a batch; 192 B a source, in libkqueue 360 B more",
+    .cost = "receive that waits 2 calls, send 1; wait 1 for a batch; 80 bytes a source, 48 more once "
+            "it has sent, in libkqueue 360 more",
     .caveat = "urgent data is no event; libkqueue makes two events of one, and may show a reset as the stream's end",
     .completion = false,
     .stealable = true,

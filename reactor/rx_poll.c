@@ -123,7 +123,7 @@ const struct rx_ops rx_poll_ops = {
     .cost =
         "receive that waits 1 call with `speculative` off, 2 on; send 1, that waits 2; wait 1 for a batch, in which "
         "the kernel looks at every descriptor that is waited for; all under one mutex, and if another thread is in "
-        "poll, 2 to have it look again; per source 96 bytes, none in the kernel",
+        "poll, 2 to have it look again; per source 96 bytes, 48 more once it has sent, none in the kernel",
     .caveat =
         "a wait is refused (EINVAL) if more descriptors are waited for than RLIMIT_NOFILE allows by then; a socket "
         "with errors queued (MSG_ERRQUEUE) that nobody takes wakes its operations again and again",

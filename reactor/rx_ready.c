@@ -240,8 +240,15 @@ enum rx_status rx_ready_poll_by(rx_attempt *attempt, struct rx_ready *ready, str
         }
         unasked = false;
         enum stored stored = store(ready, op, word, waker);
-        if (stored != CHANGED) {
-            return stored == STORED_IT ? RX_PENDING : end_with(ready, op, -ENOMEM);
+        if (stored == STORED_IT) {
+            return RX_PENDING;
+        }
+        if (stored == NO_MEMORY) { /* perhaps it is ready, and nobody was told yet */
+            if (attempt(op) == RX_PENDING) {
+                op->result = -ENOMEM;
+            }
+            release(ready, op);
+            return RX_DONE;
         }
     }
 }

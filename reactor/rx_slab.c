@@ -54,6 +54,9 @@ struct rx_slab_source *rx_slab_at(struct rx_slab *slab, uint32_t index) {
 
 /* A source that was never used; under the lock. */
 static struct rx_slab_source *take_new(struct rx_slab *slab) {
+    if (slab->used > UINT32_MAX >> INDEX_SHIFT) {
+        return NULL; /* no room in a tag; there are hardly as many descriptors */
+    }
     unsigned k = chunk_of(position_of(slab->used));
     if (!slab->memory[k]) {
         size_t size = ((size_t)1 << (RX_SLAB_FIRST_BITS + k)) * slab->size;

@@ -17,11 +17,11 @@ struct rx_slab_source {
     struct rx_source base; /* of one that is free: the next free one's index instead of a descriptor, or -1 */
     struct au32 tag;       /* see rx_slab.c */
     struct rx_ready_here in;
-    struct rx_ready_apart out; /* most never wait to send */
+    struct rx_ready_apart out; /* few wait there, over a back end that is told room before it is asked for */
 };
 _Static_assert(sizeof(void *) != 8 || sizeof(struct rx_slab_source) == 64, "a cache line");
 
-/* Chunk k holds 64 << k sources, so a descriptor's int is always enough. */
+/* Chunk k holds 64 << k sources: enough for any index that a tag has bits for. */
 #define RX_SLAB_FIRST_BITS 6
 #define RX_SLAB_CHUNKS 26
 

@@ -51,8 +51,8 @@
  * ends 0. A cancel 1, which hands over the operation's own request as well if need be. A close 1 with operations in
  * flight, besides close(2).
  *
- * Memory: a source has no more than rx_slab's part; the kernel keeps a request of some 800 bytes, with the state of its
- * poll, for each operation in flight.
+ * Memory: a source has no more than rx_slab's part, and the wakers' room if it has sent; the kernel keeps a request of
+ * some 800 bytes, with the state of its poll, for each operation in flight.
  *
  * Rejected: COOP_TASKRUN, with which a completion waits for the submitting thread to enter the kernel by itself, and
  * that may be busy for long; SQPOLL, a thread that spins; SINGLE_ISSUER and DEFER_TASKRUN, which refuse another thread
@@ -352,7 +352,8 @@ const struct rx_ops rx_uring_ops = {
     .source = "io_uring(7)",
     .cost =
         "receive and send 0 calls of their own, 1 for each try with `speculative`; wait 1 for a batch, which hands "
-        "over all requests, or 0 if completions are there; per source 64 bytes, and in the kernel some 800 for each "
+        "over all requests, or 0 if completions are there; per source 64 bytes, 48 more once "
+        "it has sent, and in the kernel some 800 for each "
         "operation in flight",
     .caveat =
         "Linux 5.19 or later, and not where a container or a sysctl forbids io_uring; the kernel finishes a request in "

@@ -130,7 +130,8 @@ const struct rx_ops rx_uv_ops = {
     .cost =
         "receive that waits 1 call with `speculative` off, 2 on; send 1; wait 1 for a batch; 5 more when a source is "
         "first waited for, 2 when something comes that nobody waits for; all under one mutex, and if another thread "
-        "is in the loop, 2 to have it look again where more is to be asked for; per source 256 bytes, and about 200 "
+        "is in the loop, 2 to have it look again where more is to be asked for; per source 256 bytes, 48 more "
+        "once it has sent, and about 200 "
         "in the kernel",
     .caveat =
         "libuv is for one thread: deregistering waits until the thread that waits has left the loop for it; time "

@@ -380,7 +380,13 @@ static void a_send_without_memory_on(struct rig *rig, struct rig_link link) {
         return;
     }
     rig_start(rig, &in, RX_RECV, link.source, bytes, sizeof bytes);
-    int64_t inside = rig_fill(rx_source_fd(link.source));
+    support_alloc_fail_after(0); /* where it need not wait, it need not have a waker, but in the kernel's hands */
+    enum rx_status status = rig_begin(rig, &out, RX_SEND, link.source, "hello", 5);
+    support_alloc_fail_after(UINT64_MAX);
+    CHECK_EQ(status, RX_DONE);
+    int64_t inside = out.result == 5 ? 5 : 0;
+    CHECK(inside > 0 || (rig->ops->completion && out.result == -ENOMEM));
+    inside += rig_fill(rx_source_fd(link.source));
     int64_t references = ai64_load_relaxed(&rig->probe.references);
     for (int i = 0; i < 2; i++) {
         support_alloc_fail_after(0);

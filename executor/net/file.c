@@ -197,16 +197,14 @@ static bool is_wrong(const struct rx_op *op, const struct iovec *vectors) {
 /* 0 if it is under way now, or -errno. */
 static int io_begin(struct sy_file_io *io) {
     struct driver *driver = &io->runtime->driver;
-    if (!io->at.vectors) {
-        io->at.vectors = &io->vector;
-    }
-    if (is_wrong(&io->op, io->at.vectors)) {
+    const struct iovec *vectors = io->at.vectors ? io->at.vectors : &io->vector;
+    if (is_wrong(&io->op, vectors)) {
         return -EINVAL;
     }
     if (!driver->ops->files) {
         struct file_job job = {.call = io->op.kind == RX_READ_AT ? call_read : call_write,
                                .fd = io->fd,
-                               .vectors = io->at.vectors,
+                               .vectors = vectors,
                                .count = (int)io->op.length,
                                .offset = io->at.offset};
         return sy_spawn_blocking(io->runtime, &file_job_type, &job, &io->job);
@@ -215,6 +213,7 @@ static int io_begin(struct sy_file_io *io) {
     int error = driver_register(driver, io->fd, &source);
     if (!error) {
         io->op.source = source;
+        io->at.vectors = vectors;
         io->op.at = &io->at;
         io->in_flight = true;
     }

@@ -8,13 +8,12 @@
  *     }
  *     … f->recv.result …
  *
- * An operation is the caller's memory and allocates nothing (but for 32 bytes when a socket's send or connect waits for
- * the first time; without them it ends with -ENOMEM). It stays where it is from its first poll until it is ready
- * or dropped, and so do its buffer and, from its init, its socket. Once ready it may be initialised and polled anew.
- * One that succeeds takes one from the poll's budget, so a flooded socket starves nobody. Of two at once in one
- * direction the second gets -EBUSY; -ECANCELED: the socket was closed meanwhile. What a descriptor cannot do at all,
- * such as receiving on a listener, is told when the kernel is asked: a readiness back end may wait for that until it is
- * ready.
+ * An operation is the caller's memory and allocates nothing (but for what reactor.h says of direction out). It stays
+ * where it is from its first poll until it is ready or dropped, and so do its buffer and, from its init, its socket.
+ * Once ready it may be initialised and polled anew. One that succeeds takes one from the poll's budget, so a flooded
+ * socket starves nobody. Of two at once in one direction the second gets -EBUSY; -ECANCELED: the socket was closed
+ * meanwhile. What a descriptor cannot do at all, such as receiving on a listener, is told when the kernel is asked: a
+ * readiness back end may wait for that until it is ready.
  *
  * Drop cancels. It returns when the kernel uses the buffer no more, so the buffer may be freed after it: at once with a
  * readiness back end; a completion back end asks the kernel to cancel, which takes it some microseconds, and drop waits
