@@ -108,6 +108,17 @@ class Html(unittest.TestCase):
         one = changed(lambda b: b.samples[0].update(failure="<script>alert(1)</script>", value_ns=None))
         self.assertNotIn("<script>alert", render(one)["report.html"])
 
+    def test_a_chart_has_room_beside_the_longest_name(self):
+        one = view.View(changed(lambda b: b.machine["versions"].update(tokio="tokio " + "and more " * 30)))
+        workload = next(w for w in one.plan["workloads"] if "tokio" in w["arms"])
+        self.assertIn("and more and more", plots.strip(one, workload))
+
+    def test_a_physical_limit_is_called_by_its_name(self):
+        limit = {"versions": {"limit-epoll": "physical limit: one thread, epoll", "go": "Go 1.26.8"}}
+        self.assertEqual(view.arm_label("limit-epoll", limit), "limit-epoll (physical limit)")
+        self.assertEqual(view.arm_label("go", limit), "Go 1.26.8 (peer)")
+        self.assertEqual(view.arm_label("tokio", limit), "tokio")
+
     def test_exact_figures_latency_and_failed_operations_are_shown(self):
         for needle in ('id="exact"', 'id="latency"', 'id="micro"', 'id="scaling"', 'id="pareto"', 'id="peers"',
                        'id="servers"'):

@@ -73,7 +73,10 @@ def listed(names, most=6):
 
 
 def arm_label(arm, machine):
+    """A peer's version; of a physical limit, which says at length what it is instead, the name."""
     version = machine["versions"].get(arm)
+    if version and version.startswith("physical limit"):
+        return f"{arm} (physical limit)"
     return f"{version} (peer)" if version else arm
 
 
