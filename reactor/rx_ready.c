@@ -56,6 +56,8 @@
  *      CAS (3) fails if either came since it looked.
  * (14) is_shut, is_owned, has_more: relaxed. The first is ordered by a lock of the caller's; the second comes before a
  *      call that may not be made, and one operation follows the other; the third is a hint.
+ * (15) open_apart: store relaxed. The source is handed over by the lock of rx_slab.c; to a late event it is still
+ *      generation 0, as the zero before.
  *
  * (3) would overlook exactly 2^40 edges within one call. A generation that comes round, after 2^16 registrations of the
  * same memory while one batch of events is handled, would let a stale edge through: a spurious wake, a needless call.
@@ -93,8 +95,8 @@ static struct sy_waker *slot_of(struct rx_ready *ready, uint64_t word) {
     return &slots[word & SLOT ? 1 : 0];
 }
 
-/* By the owner. */
-static bool has_slots(struct rx_ready *ready, uint64_t word) {
+/* For the wakers, if there is none yet; by the owner. false: no memory. */
+static bool take_room(struct rx_ready *ready, uint64_t word) {
     if (!(word & APART)) {
         return true;
     }
@@ -106,7 +108,7 @@ static bool has_slots(struct rx_ready *ready, uint64_t word) {
 }
 
 void rx_ready_open_apart(struct rx_ready_apart *apart) {
-    au64_store_relaxed(&apart->ready.word, APART); /* handed over with the source, by the lock of rx_slab.c */
+    au64_store_relaxed(&apart->ready.word, APART); /* (15) */
 }
 
 void rx_ready_free_apart(struct rx_ready_apart *apart) {
@@ -181,7 +183,7 @@ static enum stored store(struct rx_ready *ready, struct rx_op *op, uint64_t word
         }
         word |= OWNED;
         op->armed = true;
-        if (!has_slots(ready, word)) {
+        if (!take_room(ready, word)) {
             return NO_MEMORY;
         }
     }

@@ -6,10 +6,11 @@
  * (2) at: load acquire. The index reached this thread through the kernel, whose order the language does not know of.
  * (3) leave: sub acq_rel. Partner: itself; the last to leave sees that the others are done with the source. The count
  *     is set before rx_ready_shut, whose (10) hands it to those who leave later.
+ * (4) the other accesses to the tag: relaxed, without a partner. The index is written once and the bit by who has taken
+ *     the source, and both are handed over with it; the count changes neither.
  *
  * A source's tag: its index, whether it drains, and, while it is closed, how many still have to leave it, of the
- * closer, in and out. The other accesses to it are relaxed: the index is written once and the bit by who has taken the
- * source, and both are handed over with it; the count changes neither.
+ * closer, in and out.
  */
 #include "reactor/rx_slab.h"
 
@@ -68,7 +69,7 @@ static struct rx_slab_source *take_new(struct rx_slab *slab) {
         aptr_store_release(&slab->chunks[k], memory + (-(uintptr_t)memory & (SY_CACHE_LINE - 1))); /* (1) */
     }
     struct rx_slab_source *source = rx_slab_at(slab, slab->used);
-    au32_store_relaxed(&source->tag, slab->used << INDEX_SHIFT);
+    au32_store_relaxed(&source->tag, slab->used << INDEX_SHIFT); /* (4) */
     rx_ready_open_apart(&source->out);
     slab->used++;
     return source;
@@ -97,16 +98,16 @@ void rx_slab_give_back(struct rx_slab *slab, struct rx_slab_source *source) {
 }
 
 uint32_t rx_slab_index(const struct rx_slab_source *source) {
-    return au32_load_relaxed(&source->tag) >> INDEX_SHIFT;
+    return au32_load_relaxed(&source->tag) >> INDEX_SHIFT; /* (4) */
 }
 
 bool rx_slab_drains(const struct rx_slab_source *source) {
-    return au32_load_relaxed(&source->tag) & DRAINS;
+    return au32_load_relaxed(&source->tag) & DRAINS; /* (4) */
 }
 
 void rx_slab_set_drains(struct rx_slab_source *source, bool drains) {
     uint32_t tag = au32_load_relaxed(&source->tag);
-    au32_store_relaxed(&source->tag, drains ? tag | DRAINS : tag & ~DRAINS);
+    au32_store_relaxed(&source->tag, drains ? tag | DRAINS : tag & ~DRAINS); /* (4) */
 }
 
 uint32_t rx_slab_used(struct rx_slab *slab) {
@@ -127,7 +128,7 @@ static void shut(struct rx_slab_source *source, struct rx_ready *direction) {
 }
 
 void rx_slab_expect_all(struct rx_slab_source *source) {
-    au32_store_relaxed(&source->tag, au32_load_relaxed(&source->tag) | TO_LEAVE);
+    au32_store_relaxed(&source->tag, au32_load_relaxed(&source->tag) | TO_LEAVE); /* (4) */
 }
 
 bool rx_slab_shut(struct rx_slab_source *source) {

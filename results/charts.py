@@ -39,7 +39,8 @@ LOOK = {"svg.fonttype": "none", "font.size": FONT_PT, "font.family": "sans-serif
 class Chart:
     """One figure with room for its labels; `with` it, draw on .axes, and read .svg afterwards."""
 
-    def __init__(self, title, height, left=0.6, bottom=0.5, top=0.1, right=0.15, width=WIDTH_IN):
+    def __init__(self, title, height, left=0.6, bottom=0.5, top=0.1, right=0.15, width=None):
+        width = width or max(WIDTH_IN, left + 2.4)  # something is left beside the longest label
         self.title, self.svg = title, None
         self.context = rc_context({**LOOK, "svg.hashsalt": title})
         self.sides = {"left": left / width, "right": 1 - right / width, "bottom": bottom / height,

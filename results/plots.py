@@ -70,8 +70,7 @@ def strip(view, workload):
     cells.sort(key=lambda cell: cell["median_ns"])
     labels = [view.arms.long(cell["arm"]) for cell in cells]
     title = f"{'Throughput' if timed else workload['measures'].capitalize()} of {name}"
-    left = room_for(labels)
-    with Chart(title, 0.62 + 0.24 * len(cells), left, 0.48, width=max(WIDTH_IN, left + 2.4)) as chart:
+    with Chart(title, 0.62 + 0.24 * len(cells), room_for(labels), 0.48) as chart:
         axes = chart.axes
         by_colour = {}
         for y, cell in enumerate(cells):

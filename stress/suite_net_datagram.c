@@ -166,8 +166,7 @@ static void connected_sockets_hear_one_peer(size_t variant) {
     sy_runtime_destroy(runtime);
 }
 
-/* Paths, abstract names, names that the kernel chooses, and no address at all. */
-/* And connected anew while a reactor waits for it: what comes after that is received. */
+/* Connected anew while a reactor waits for it: what comes after that is received. */
 static void connecting_disturbs_no_wait(size_t variant) {
     struct sy_runtime *runtime = start(variant);
     struct sy_socket a, b;
@@ -192,6 +191,7 @@ static void connecting_disturbs_no_wait(size_t variant) {
     sy_runtime_destroy(runtime);
 }
 
+/* Paths, abstract names, names that the kernel chooses, and no address at all. */
 static void unix_datagrams_work(size_t variant) {
     struct sy_runtime *runtime = start(variant);
     struct sy_socket a, b, again;

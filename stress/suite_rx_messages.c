@@ -355,7 +355,7 @@ static void files_at_offsets(size_t variant) {
         CHECK_EQ(move_at(&rig, RX_READ_AT, source, in, 2, far + 1), 2); /* short at the end */
         CHECK(memcmp(a, "bc", 2) == 0);
         CHECK_EQ(move_at(&rig, RX_READ_AT, source, in, 2, far + 3), 0); /* and past it */
-        CHECK_EQ(lseek(fd, 0, SEEK_CUR), 0);                       /* the file's own position is nobody's business */
+        CHECK_EQ(lseek(fd, 0, SEEK_CUR), 0); /* the file's own position is nobody's business */
         struct stat was;
         CHECK_EQ(fstat(fd, &was), 0);
         CHECK_EQ(was.st_size, far + 3);

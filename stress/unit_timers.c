@@ -81,14 +81,16 @@ static void cancel_all(void) {
 static uint64_t set_all(const struct sy_waker_vtable *vtable, uint64_t spread_ns, uint64_t *random) {
     for (uint64_t lead_ns = 20000000;; lead_ns *= 2) {
         uint64_t start_ns = sy_now_ns() + lead_ns;
+        unsigned pending = 0;
         for (unsigned i = 0; i < SLEEPS; i++) {
             alarm_set(&alarms[i], start_ns + check_random(random) % spread_ns);
             struct sy_context cx = {.waker = {vtable, &alarms[i]}};
-            sy_sleep_poll(&alarms[i].sleep, &cx);
-            sy_sleep_poll(&alarms[i].sleep, &cx); /* the same waker: nothing is cloned twice */
+            pending += sy_sleep_poll(&alarms[i].sleep, &cx) == SY_PENDING;
+            pending += sy_sleep_poll(&alarms[i].sleep, &cx) == SY_PENDING; /* the same waker: nothing is cloned twice */
             CHECK(alarms[i].references <= 1);
         }
         if (sy_now_ns() < start_ns) {
+            CHECK_EQ(pending, 2 * SLEEPS);
             return start_ns;
         }
         cancel_all();

@@ -58,7 +58,7 @@ struct sy_file_io {
     struct sy_runtime *runtime;
     int fd;
     struct iovec vector; /* of those who have one piece */
-    struct rx_at at;
+    struct rx_at at;     /* its vectors: NULL until one piece begins */
     struct rx_op op;     /* the request; the operation itself where the reactor takes files */
     bool in_flight;      /* there */
     struct sy_join job;  /* elsewhere; empty unless under way */

@@ -35,7 +35,7 @@ extern "C" {
 struct sy_io {
     struct sy_socket *socket;
     struct sy_runtime *runtime; /* the socket's, which may be gone before the operation in flight */
-    struct rx_op op; /* its source: NULL, unless the operation is in flight */
+    struct rx_op op;            /* its source: NULL, unless the operation is in flight */
 };
 
 /* Polled, and not terminal. */
