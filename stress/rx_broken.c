@@ -193,7 +193,7 @@ static void lazy_close(struct rx *rx, struct rx_source *source) {
 
 /* Leaves a descriptor behind. */
 static void clinging_close(struct rx *rx, struct rx_source *source) {
-    if (broken_is_time(100)) {
+    if (broken_is_time(10)) {
         open("/dev/null", O_RDWR | O_CLOEXEC);
     }
     good->close(rx, source);

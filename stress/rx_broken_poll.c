@@ -179,7 +179,7 @@ enum rx_status hoards_poll(struct rx *rx, struct rx_op *op, const struct sy_wake
 
 /* Nobody had this outcome: the end of the stream. */
 enum rx_status doomed_poll(struct rx *rx, struct rx_op *op, const struct sy_waker *waker) {
-    return op->kind == RX_RECV && op->armed && broken_is_time(50) ? finish(rx, op, 0) : good->poll(rx, op, waker);
+    return op->kind == RX_RECV && op->armed && broken_is_time(20) ? finish(rx, op, 0) : good->poll(rx, op, waker);
 }
 
 /* An outcome is given once more, to the next operation. */
@@ -201,7 +201,7 @@ enum rx_status doubles_poll(struct rx *rx, struct rx_op *op, const struct sy_wak
 /* What came is received, and nobody is told of it. */
 enum rx_status greedy_poll(struct rx *rx, struct rx_op *op, const struct sy_waker *waker) {
     enum rx_status status = good->poll(rx, op, waker);
-    if (status == RX_DONE && op->kind == RX_RECV && op->result > 0 && broken_is_time(100)) {
+    if (status == RX_DONE && op->kind == RX_RECV && op->result > 0 && broken_is_time(20)) {
         op->armed = op->tried = false;
         return good->poll(rx, op, waker);
     }
