@@ -273,6 +273,25 @@ static void wrong_input(size_t variant) {
     rig_close(&rig);
 }
 
+/* No program that the process starts gets a descriptor of a reactor. */
+static void descriptors_are_not_inherited(size_t variant) {
+    enum { SEEN = 1024 };
+    bool was_open[SEEN];
+    for (int fd = 0; fd < SEEN; fd++) {
+        was_open[fd] = fcntl(fd, F_GETFD) >= 0;
+    }
+    struct rig rig;
+    rig_init(&rig, variant);
+    unsigned own = 0;
+    for (int fd = 0; fd < SEEN; fd++) {
+        int flags = was_open[fd] ? -1 : fcntl(fd, F_GETFD);
+        CHECK(flags < 0 || flags & FD_CLOEXEC);
+        own += flags >= 0;
+    }
+    CHECK(own > 0);
+    rig_close(&rig);
+}
+
 static void create_without_descriptors(size_t variant) {
     const struct rx_ops *ops = rx_all[variant / 2];
     if (SUPPORT_SANITIZED && strcmp(ops->name, "rx_kqueue") == 0) {
@@ -527,6 +546,7 @@ int main(int argc, char **argv) {
         {"wakes_before_a_wait", wakes_before_a_wait},
         {"limits_are_not_awaited", limits_are_not_awaited},
         {"wrong_input", wrong_input},
+        {"descriptors_are_not_inherited", descriptors_are_not_inherited},
         {"create_without_descriptors", create_without_descriptors},
         {"out_of_memory", out_of_memory},
         {"sources_memory_is_used_again", sources_memory_is_used_again},
