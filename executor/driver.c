@@ -1,6 +1,10 @@
 #include "executor/driver.h"
 
 #include <errno.h>
+#include <time.h>
+
+/* How long a worker rests after a wait that failed. */
+#define FAILED_WAIT_NS INT64_C(1000000)
 
 int driver_create(struct driver *driver, const char *reactor, const struct rx_config *config, const char *timers) {
     driver->ops = rx_find(reactor);
@@ -47,8 +51,21 @@ void driver_close(struct driver *driver, struct rx_source *source) {
     au32_fetch_sub_relaxed(&driver->sources, 1);
 }
 
+/*
+ * What makes a wait fail (no memory in the kernel; for poll(2), more descriptors than RLIMIT_NOFILE came to allow) may
+ * pass, so it is tried again, and timers go on. But it would fail again at once: the processor is left to others first,
+ * and a wake is as late as that.
+ */
+static int wait_or_rest(struct driver *driver, int64_t timeout_ns) {
+    int events = driver->ops->wait(driver->rx, timeout_ns);
+    if (events < 0 && timeout_ns != 0) {
+        int64_t rest_ns = timeout_ns < 0 || timeout_ns > FAILED_WAIT_NS ? FAILED_WAIT_NS : timeout_ns;
+        nanosleep(&(struct timespec){.tv_nsec = rest_ns}, NULL);
+    }
+    return events;
+}
+
 static struct driver_events collect(struct driver *driver, int events) {
-    /* A wait that fails (out of memory in the kernel) is tried again, and timers must go on. */
     return (struct driver_events){.events = events > 0 ? (unsigned)events : 0, .timers = timers_fire(&driver->timers)};
 }
 
@@ -72,13 +89,13 @@ struct driver_events driver_look(struct driver *driver, bool locked) {
 }
 
 struct driver_events driver_sleep(struct driver *driver, int64_t limit_ns) {
-    int events = driver->ops->wait(driver->rx, limit_ns);
+    int events = wait_or_rest(driver, limit_ns);
     return (struct driver_events){.events = events > 0 ? (unsigned)events : 0};
 }
 
 struct driver_events driver_block(struct driver *driver, unsigned slot) {
     int64_t timeout_ns = timers_begin_wait(&driver->timers, slot);
-    int events = driver->ops->wait(driver->rx, timeout_ns);
+    int events = wait_or_rest(driver, timeout_ns);
     timers_end_wait(&driver->timers);
     return collect(driver, events);
 }

@@ -11,6 +11,7 @@
 #include <sys/resource.h>
 
 #include "stress/net_fixture.h"
+#include "stress/support.h"
 
 /* ---- echo ---- */
 
@@ -448,6 +449,50 @@ static void accept_goes_on_when_descriptors_are_back(size_t variant) {
     sy_runtime_destroy(runtime);
 }
 
+/* poll(2) takes no more descriptors than may be open: the limit comes down on receives that wait. */
+static void a_wait_that_fails_is_tried_now_and_then(size_t variant) {
+    enum { SOCKETS = 20 };
+    struct sy_runtime *runtime = start(variant);
+    struct sy_socket ours[SOCKETS];
+    struct sy_recv recv[SOCKETS];
+    struct hand hand;
+    int theirs[SOCKETS];
+    char bytes[SOCKETS];
+    hand_init(&hand, runtime);
+    for (int i = 0; i < SOCKETS; i++) {
+        theirs[i] = make_pair(runtime, &ours[i]);
+        sy_recv_init(&recv[i], &ours[i], &bytes[i], 1);
+        CHECK_EQ(hand_poll(&hand, &sy_recv_type, &recv[i]), SY_PENDING);
+    }
+    struct sy_socket silent;
+    int peer = make_pair(runtime, &silent);
+    struct sy_recv never;
+    sy_recv_init(&never, &silent, bytes, 1);
+    struct timed waiting = {.type = &sy_recv_type, .operation = &never};
+    struct rlimit before, low;
+    CHECK_EQ(getrlimit(RLIMIT_NOFILE, &before), 0);
+    low = (struct rlimit){SOCKETS / 2, before.rlim_max};
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &low), 0);
+    uint64_t polls = support_metric(runtime, offsetof(struct sy_worker_metrics, reactor_polls));
+    int64_t began_ns = check_now_ns();
+    run(runtime, &timed_type, &waiting);
+    CHECK(waiting.timeout.elapsed);
+    uint64_t took_ms = (uint64_t)(check_now_ns() - began_ns) / 1000000;
+    polls = support_metric(runtime, offsetof(struct sy_worker_metrics, reactor_polls)) - polls;
+    CHECK(polls < 2 * took_ms + 100);
+    CHECK_EQ(setrlimit(RLIMIT_NOFILE, &before), 0);
+    for (int i = 0; i < SOCKETS; i++) {
+        write_fully(theirs[i], "x", 1);
+        hand_finish(&hand, &sy_recv_type, &recv[i]);
+        CHECK_EQ(recv[i].result, 1);
+        sy_socket_close(&ours[i]);
+        close(theirs[i]);
+    }
+    sy_socket_close(&silent);
+    close(peer);
+    sy_runtime_destroy(runtime);
+}
+
 static const struct check_test tests[] = {
     {"tcp_echo_returns_every_byte", tcp_echo_returns_every_byte},
     {"unix_echo_returns_every_byte", unix_echo_returns_every_byte},
@@ -460,6 +505,7 @@ static const struct check_test tests[] = {
     {"a_reset_by_the_peer_is_told", a_reset_by_the_peer_is_told},
     {"accept_waits_while_descriptors_lack", accept_waits_while_descriptors_lack},
     {"accept_goes_on_when_descriptors_are_back", accept_goes_on_when_descriptors_are_back},
+    {"a_wait_that_fails_is_tried_now_and_then", a_wait_that_fails_is_tried_now_and_then},
 };
 
 int main(int argc, char **argv) {
