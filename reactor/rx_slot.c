@@ -61,19 +61,10 @@
 
 #define ENTRIES 256       /* requests handed over at once */
 #define COMPLETIONS 4096  /* at once, before the kernel keeps them in a list of its own */
-#define BUFFERS 1024      /* a power of two */
-#define BUFFER_SIZE 4096u /* touched only as far as messages are long */
-#define BUFFER_GROUP 0
 #define AHEAD_MOST 8      /* notes that a source may have waiting before the kernel is told to stop receiving for it */
 #define ACCEPTED_MOST 256 /* or accepting */
-#define CHUNK 64          /* notes for descriptors, made at once */
 
 enum tag { TAG_IN, TAG_OUT, TAG_CANCEL, TAG_WAKE };
-
-struct rx_note_chunk {
-    struct rx_note_chunk *next;
-    struct rx_note notes[CHUNK];
-};
 
 static SY_THREAD_LOCAL struct rx_slot *attached_here;
 
@@ -125,7 +116,7 @@ static void prepare_in(struct rx_local_source *source, struct io_uring_sqe *sqe,
         source->armed_in = RX_LOCAL_RECEIVE;
         io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
         sqe->flags |= IOSQE_BUFFER_SELECT;
-        sqe->buf_group = BUFFER_GROUP;
+        sqe->buf_group = RX_POOL_GROUP;
     } else {
         source->armed_in = RX_LOCAL_POLL;
         io_uring_prep_poll_add(sqe, fd, POLLIN | POLLPRI | POLLRDHUP);
@@ -368,51 +359,6 @@ void rx_slot_wake(struct rx_slot *slot) {
     }
 }
 
-/* ---- buffers ---- */
-
-static void lend_to_kernel(struct rx_slot *slot, const struct rx_note *note, int offset) {
-    io_uring_buf_ring_add(slot->buffers, note->data, BUFFER_SIZE, note->buffer, io_uring_buf_ring_mask(BUFFERS),
-                          offset);
-}
-
-static void take_returned(struct rx_slot *slot, bool to_kernel) {
-    struct rx_note *note = rx_notes_take_returned(&slot->returned);
-    int count = 0;
-    while (note) {
-        struct rx_note *next = note->next;
-        note->lent = false;
-        if (!note->data) {
-            note->next = slot->spare;
-            slot->spare = note;
-        } else if (to_kernel) {
-            lend_to_kernel(slot, note, count++);
-        }
-        note = next;
-    }
-    if (count > 0) {
-        io_uring_buf_ring_advance(slot->buffers, count);
-    }
-}
-
-/* A note for a descriptor; NULL: out of memory. */
-static struct rx_note *spare_note(struct rx_slot *slot) {
-    if (!slot->spare) {
-        struct rx_note_chunk *chunk = calloc(1, sizeof *chunk);
-        if (!chunk) {
-            return NULL;
-        }
-        chunk->next = slot->chunks;
-        slot->chunks = chunk;
-        for (int i = 0; i < CHUNK; i++) {
-            chunk->notes[i] = (struct rx_note){.next = slot->spare, .returned = &slot->returned};
-            slot->spare = &chunk->notes[i];
-        }
-    }
-    struct rx_note *note = slot->spare;
-    slot->spare = note->next;
-    return note;
-}
-
 /* ---- completions ---- */
 
 static void put_note(struct rx_local_source *source, struct rx_note *note, int32_t value) {
@@ -424,9 +370,9 @@ static void put_note(struct rx_local_source *source, struct rx_note *note, int32
 
 static void take_in(struct rx_slot *slot, struct rx_local_source *source, int32_t result, uint32_t flags) {
     if (flags & IORING_CQE_F_BUFFER) {
-        put_note(source, &slot->notes[flags >> IORING_CQE_BUFFER_SHIFT], result > 0 ? result : 0);
+        put_note(source, rx_pool_filled(&slot->pool, flags), result > 0 ? result : 0);
     } else if (source->armed_in == RX_LOCAL_ACCEPT && result >= 0) {
-        struct rx_note *note = spare_note(slot);
+        struct rx_note *note = rx_pool_spare(&slot->pool);
         if (note) {
             put_note(source, note, result);
         } else {
@@ -563,7 +509,7 @@ static bool is_harmless(int error) {
 
 static int look(struct rx_slot *slot, int64_t timeout_ns) {
     read_mail(slot);
-    take_returned(slot, true);
+    rx_pool_lend_returned(&slot->pool);
     if (!slot->wake_armed) {
         arm_wake(slot);
     }
@@ -606,50 +552,14 @@ int rx_slot_create(struct rx_slot *slot) {
     if (slot->event_fd < 0) {
         return -errno;
     }
-    slot->notes = calloc(BUFFERS, sizeof *slot->notes);
-    slot->memory = malloc(BUFFERS * BUFFER_SIZE);
-    slot->buffers = aligned_alloc(4096, BUFFERS * sizeof(struct io_uring_buf));
-    if (!slot->notes || !slot->memory || !slot->buffers) {
-        return -ENOMEM;
-    }
-    for (unsigned i = 0; i < BUFFERS; i++) {
-        slot->notes[i] = (struct rx_note){
-            .returned = &slot->returned, .data = slot->memory + i * BUFFER_SIZE, .buffer = (uint16_t)i};
-    }
-    return 0;
+    return rx_pool_create(&slot->pool);
 }
 
 void rx_slot_destroy(struct rx_slot *slot) {
-    while (slot->chunks) {
-        struct rx_note_chunk *chunk = slot->chunks;
-        slot->chunks = chunk->next;
-        free(chunk);
-    }
-    free(slot->buffers);
-    free(slot->memory);
-    free(slot->notes);
+    rx_pool_destroy(&slot->pool);
     if (slot->event_fd >= 0) {
         close(slot->event_fd);
     }
-}
-
-static int register_buffers(struct rx_slot *slot) {
-    struct io_uring_buf_reg group = {
-        .ring_addr = (uintptr_t)slot->buffers, .ring_entries = BUFFERS, .bgid = BUFFER_GROUP};
-    io_uring_buf_ring_init(slot->buffers);
-    int error = io_uring_register_buf_ring(&slot->ring, &group, 0);
-    if (error) {
-        return error;
-    }
-    take_returned(slot, false);
-    int count = 0;
-    for (unsigned i = 0; i < BUFFERS; i++) {
-        if (!slot->notes[i].lent) {
-            lend_to_kernel(slot, &slot->notes[i], count++);
-        }
-    }
-    io_uring_buf_ring_advance(slot->buffers, count);
-    return 0;
 }
 
 /* The eventfd counts what an earlier thread was told; only a wake that no wait has noticed is told again. */
@@ -669,7 +579,7 @@ int rx_slot_attach(struct rx_slot *slot) {
     if (error) {
         return error;
     }
-    error = register_buffers(slot);
+    error = rx_pool_lend(&slot->pool, &slot->ring);
     if (error) {
         rx_ring_unmap(&slot->ring);
         return error;

@@ -1,13 +1,13 @@
 /*
- * The slots of rx_uring_local: a ring for each thread that waits, the buffers that the kernel fills ahead, and the mail
- * by which other threads ask the slot's thread for what only it may ask of its ring. Internal to reactor/.
+ * The slots of rx_uring_local: a ring for each thread that waits, with a pool of buffers (rx_pool.h), and the mail by
+ * which other threads ask the slot's thread for what only it may ask of its ring. Internal to reactor/.
  */
 #ifndef STEALYARD_REACTOR_RX_SLOT_H
 #define STEALYARD_REACTOR_RX_SLOT_H
 
 #include <liburing.h>
 
-#include "reactor/rx_inbox.h"
+#include "reactor/rx_pool.h"
 #include "reactor/rx_slab.h"
 
 /* What is wanted of the kernel in a direction; 0: nothing is under way. */
@@ -51,11 +51,6 @@ struct rx_slot {
     unsigned in_kernel; /* requests whose last completion has not come */
     bool wake_armed;    /* among them the one that tells wakes */
     bool noticed;       /* a wake, outside of a wait: the next one does not block */
-    struct rx_note *notes;
-    unsigned char *memory; /* the buffers' */
-    struct io_uring_buf_ring *buffers;
-    struct rx_note *spare; /* notes for descriptors */
-    struct rx_note_chunk *chunks;
     unsigned index;
 
     SY_ALIGNAS(SY_CACHE_LINE) struct aptr mailbox; /* a stack of sources */
@@ -63,7 +58,7 @@ struct rx_slot {
     struct au32 sleeping;
     struct au32 woken;
     int event_fd;
-    SY_ALIGNAS(SY_CACHE_LINE) struct aptr returned;
+    struct rx_pool pool;
 };
 
 struct rx {
