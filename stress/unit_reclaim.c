@@ -275,11 +275,12 @@ static void no_thread_for_what_is_retired(size_t variant) {
 }
 
 /* The callback waits for a second defer, which would wait for the callback if it ran under the lock. */
-static struct au32 second_deferred;
+static struct au32 first_began, second_deferred;
 
 static void wait_for_second(struct reclaim_head *head) {
     sigset_t blocked;
     (void)head;
+    au32_store_release(&first_began, 1);
     while (!au32_load_acquire(&second_deferred)) {
         sched_yield();
     }
@@ -296,8 +297,8 @@ static void callbacks_run_unlocked_and_undisturbed(size_t variant) {
     struct reclaim *reclaim = create();
     struct reclaim_head first, second;
     reclaim_defer(reclaim, &first, wait_for_second);
-    for (int i = 0; i < 100; i++) {
-        sched_yield(); /* time for the helper to start on the first */
+    while (!au32_load_acquire(&first_began)) { /* else destroy would run it, here; the watchdog bounds it */
+        sched_yield();
     }
     reclaim_defer(reclaim, &second, do_nothing);
     au32_store_release(&second_deferred, 1);
